@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0 OR MIT
+"""Answers what test programs in the guest ask of the host.
+
+One request a line on the guest's second serial port, one line in answer, 'ok ...'
+or 'error ...'. What does not fit a line is put on the scratch disk, and the
+answer says at which OFFSET and of what LENGTH.
+
+    qmp JSON          run a QMP command         -> ok JSON
+    shot HEAD         take a picture, RGB24     -> ok WIDTH HEIGHT OFFSET LENGTH
+    save NAME         keep the last picture as NAME.png
+    resize HEAD W H   the output's window now has this size (0 0: no output)
+    cursor HEAD       the cursor as the host shows it, 32-bit words
+                      -> ok W H HOTX HOTY OFFSET LENGTH (all 0: hidden)
+    mark              forget QEMU's trace so far
+    trace REGEX       lines of the trace since the mark -> ok N OFFSET LENGTH
+"""
+
+import json
+import os
+import re
+import select
+import time
+
+from picture import read_ppm
+from qemu import QmpError
+from rfb import Rfb
+
+ALIGN = 4096
+LAST_CURSOR = re.compile(r'virtio_gpu_update_cursor scanout (\d+),.* res (0x[0-9a-f]+)')
+
+
+class Agent:
+    """Serves one guest."""
+
+    def __init__(self, qemu, dir, out):
+        self.qemu = qemu
+        self.out = out
+        self.ppm = os.path.join(dir, 'shot.ppm')
+        self.picture = None
+        self.scratch = open(qemu.scratch_path, 'r+b', buffering=0)
+        self.size = os.path.getsize(qemu.scratch_path)
+        self.offset = 0
+        self.marked = 0
+        self.line = b''
+        self.heads = [Rfb(path) for path in qemu.rfb_paths]
+        self.pump(20, self.ready)
+        if not self.ready():
+            raise SystemExit("QEMU's RFB servers do not answer")
+
+    def ready(self):
+        return all(head.ready for head in self.heads)
+
+    def pump(self, seconds, enough=lambda: False):
+        """Takes in what the RFB servers say: for some time, or until enough."""
+        end = time.monotonic() + seconds
+        while self.heads and not enough():
+            left = max(0, end - time.monotonic())
+            for head in select.select(self.heads, [], [], left)[0]:
+                head.readable()
+            if not left:
+                return
+
+    def feed(self, data):
+        """Bytes from the guest: answers each whole line."""
+        self.line += data
+        while b'\n' in self.line:
+            line, self.line = self.line.split(b'\n', 1)
+            self.qemu.agent.sendall((self.answer(line.decode(errors='replace').strip())
+                                     + '\n').encode())
+
+    def answer(self, request):
+        name, _, rest = request.partition(' ')
+        method = getattr(self, f'do_{name}', None)
+        if not method:
+            return f'error no such request: {request}'
+        try:
+            return f'ok {method(rest)}'.rstrip()
+        except (QmpError, ValueError, IndexError, OSError, re.error) as error:
+            return 'error ' + ' '.join(str(error).split())
+
+    def put(self, data):
+        """Writes data on the scratch disk; returns 'OFFSET LENGTH'."""
+        if len(data) > self.size:
+            raise ValueError('too much for the scratch disk')
+        if self.offset + len(data) > self.size:
+            self.offset = 0
+        at = self.offset
+        os.pwrite(self.scratch.fileno(), data, at)
+        self.offset = (at + len(data) + ALIGN - 1) // ALIGN * ALIGN
+        return f'{at} {len(data)}'
+
+    def trace_since(self, start):
+        with open(self.qemu.trace_path, 'rb') as file:
+            file.seek(start)
+            return file.read().decode(errors='replace').splitlines()
+
+    def settle(self):
+        """QEMU has done what the guest asked of it before."""
+        self.qemu.qmp.command('query-status')
+        self.pump(0.02)
+        self.qemu.qmp.command('query-status')
+
+    def do_qmp(self, text):
+        return json.dumps(self.qemu.qmp.execute(json.loads(text)))
+
+    def do_shot(self, head):
+        self.qemu.screendump(int(head), self.ppm)
+        self.picture = read_ppm(self.ppm)
+        return f'{self.picture.width} {self.picture.height} ' + self.put(self.picture.pixels)
+
+    def do_save(self, name):
+        if not re.fullmatch(r'[\w.-]+', name):
+            raise ValueError('the name of a picture is letters, digits, . and -')
+        if not self.picture:
+            raise ValueError('no picture was taken yet')
+        self.picture.save(os.path.join(self.out, name + '.png'))
+        return ''
+
+    def do_resize(self, rest):
+        head, width, height = map(int, rest.split())
+        self.heads[head].resize(width, height)
+        self.settle()
+        return ''
+
+    def do_cursor(self, rest):
+        head = int(rest)
+        self.settle()
+        seen = [m for m in map(LAST_CURSOR.search, self.trace_since(0))
+                if m and int(m[1]) == head]
+        cursor = self.heads[head].cursor
+        if not seen or not cursor or int(seen[-1][2], 16) == 0:
+            return '0 0 0 0 0 0'
+        width, height, hot_x, hot_y, pixels = cursor
+        return f'{width} {height} {hot_x} {hot_y} ' + self.put(pixels)
+
+    def do_mark(self, _):
+        self.settle()
+        self.marked = os.path.getsize(self.qemu.trace_path)
+        return ''
+
+    def do_trace(self, pattern):
+        self.settle()
+        pattern = re.compile(pattern)
+        lines = [t for t in self.trace_since(self.marked) if pattern.search(t)]
+        return f'{len(lines)} ' + self.put('\n'.join(lines).encode() + b'\0')

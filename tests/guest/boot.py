@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-2.0 OR MIT
+"""Boots one guest, serves it, and returns what its programs found."""
+
+import os
+import select
+import shutil
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass, field
+
+from agent import Agent
+from panic import panic_results
+from qemu import Qemu
+from setups import SETUPS
+from tap import Result, Stream
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SOURCE = os.path.dirname(os.path.dirname(HERE))
+LAB = '/lab'
+
+CMDLINE = ('console=tty0 console=ttyS0,115200 loglevel=6 sysrq_always_enabled '
+           'random.trust_cpu=on mitigations=off nokaslr audit=0')
+
+
+@dataclass
+class Job:
+    """One boot."""
+    kernel: str                     # a folder of /lab/boot
+    setup: str                      # a row of setups.py
+    programs: list
+    stock: bool = False             # the kernel's own module instead of ours
+    append: str = ''
+    timeout: int = 600
+    limit: int = 120                # for each program
+    module: str = ''                # module parameters
+    qemu_args: list = field(default_factory=list)
+    accel: str = ''
+    interactive: bool = False       # a shell on our terminal, window if DISPLAY
+    window: bool = False
+
+    @property
+    def name(self):
+        return f'{self.kernel}-{self.setup}' + ('-stock' if self.stock else '')
+
+    @property
+    def out(self):
+        return os.path.join(SOURCE, 'out', 'guest', self.name)
+
+
+def kernels():
+    """The kernels of the lab, oldest first."""
+    return sorted(os.listdir(f'{LAB}/boot'), key=lambda v: list(map(int, v.split('.'))))
+
+
+def module_dir(kernel):
+    """Where the build leaves what goes to /lib/modules/RELEASE of the guest."""
+    return os.path.join(SOURCE, 'out', 'build', kernel, 'install')
+
+
+def selftests():
+    folder = os.path.join(SOURCE, 'out', 'selftests')
+    if not os.path.isdir(folder):
+        return {}
+    paths = {name: os.path.join(folder, name) for name in sorted(os.listdir(folder))}
+    return {name: path for name, path in paths.items()
+            if os.path.isfile(path) and os.access(path, os.X_OK)}
+
+
+def guest_programs():
+    folder = os.path.join(HERE, 'programs')
+    return {name: os.path.join(folder, name) for name in sorted(os.listdir(folder))}
+
+
+def payload(job, dir):
+    """The initramfs with the payload appended; returns its path."""
+    stage = os.path.join(dir, 'stage')
+    root = os.path.join(stage, 'payload')
+    for name in ('selftests', 'programs'):
+        os.makedirs(os.path.join(root, name))
+    shutil.copy(os.path.join(HERE, 'guest'), os.path.join(root, 'run'))
+    for folder, files in (('selftests', selftests()), ('programs', guest_programs())):
+        for name, path in files.items():
+            shutil.copy(path, os.path.join(root, folder, name))
+    if not job.stock:
+        shutil.copytree(module_dir(job.kernel), os.path.join(root, 'modules'))
+    with open(os.path.join(root, 'plan'), 'w', encoding='utf-8') as plan:
+        plan.write(f'programs="{" ".join(job.programs)}"\nlimit={job.limit}\n'
+                   f'shell={int(job.interactive)}\nmodule="{job.module}"\n')
+    initrd = os.path.join(dir, 'initrd')
+    shutil.copy(f'{LAB}/boot/{job.kernel}/initramfs.img', initrd)
+    with open(initrd, 'ab') as file:
+        file.write(b'\0' * (-file.tell() % 4))
+        file.flush()
+        subprocess.run('find payload | cpio --quiet -o -H newc', shell=True,
+                       cwd=stage, stdout=file, check=True)
+    shutil.rmtree(stage)
+    return initrd
+
+
+class Guest:
+    """A running guest and all that listens to it."""
+
+    def __init__(self, job, dir, show):
+        self.job = job
+        self.dir = dir
+        self.stream = Stream(show)
+        self.text = b''
+        self.tap = open(os.path.join(job.out, 'tap'), 'wb', buffering=0)
+        self.crashed = False
+        self.qemu = Qemu(SETUPS[job.setup], dir, job.out, f'{LAB}/boot/{job.kernel}',
+                         payload(job, dir), f'{LAB}/disk.img',
+                         f'{CMDLINE} {job.append}', args=job.qemu_args,
+                         window=job.window, accel=job.accel,
+                         stdin=None if job.interactive else subprocess.DEVNULL)
+        self.agent = Agent(self.qemu, dir, job.out)
+
+    def serve(self):
+        """Until the guest ends or its time is over."""
+        end = time.monotonic() + self.job.timeout
+        while not self.crashed:
+            left = end - time.monotonic()
+            if left <= 0:
+                self.stream.results.append(Result(
+                    'guest', 'fail', f'not done after {self.job.timeout} s: killed'))
+                self.stream.show(self.stream.results[-1])
+                break
+            ready = select.select([self.qemu.tap, self.qemu.agent, *self.agent.heads],
+                                  [], [], min(left, 1))[0]
+            if not ready and not self.qemu.running():
+                break
+            if not all([self.take(source) for source in ready]):
+                break
+
+    def take(self, source):
+        """What one connection says; False when QEMU has gone."""
+        if source in self.agent.heads:
+            try:
+                source.readable()
+            except ConnectionError:
+                return False
+            return True
+        try:
+            data = source.recv(65536)
+        except ConnectionError:
+            data = b''
+        if source is self.qemu.agent:
+            self.agent.feed(data)
+        else:
+            self.tap_data(data)
+        return bool(data)
+
+    def tap_data(self, data):
+        self.tap.write(data)
+        self.text += data
+        while b'\n' in self.text:
+            line, self.text = self.text.split(b'\n', 1)
+            line = line.decode(errors='replace').rstrip('\r')
+            if line == '# crash':
+                self.crash()
+            else:
+                self.stream.line(line)
+
+    def crash(self):
+        """The guest is about to crash itself, and says so."""
+        for result in panic_results(self.qemu, self.serial, self.job.out, self.dir):
+            self.stream.results.append(result)
+            self.stream.show(result)
+        self.crashed = True
+
+    def serial(self):
+        path = os.path.join(self.job.out, 'serial.log')
+        with open(path, encoding='utf-8', errors='replace') as file:
+            return file.read()
+
+    def last_words(self):
+        """What the console said that the test port did not: the very end."""
+        lines = self.serial().splitlines()
+        marks = [n for n, line in enumerate(lines) if 'guest: done' in line]
+        return lines[marks[-1]:] if marks else lines[-200:]
+
+    def finish(self):
+        self.qemu.kill()
+        self.tap.close()
+        if not self.crashed:
+            self.stream.finish(self.last_words())
+        return self.stream.results
+
+
+def boot(job, show):
+    """Runs one job. show is called with each Result as it comes."""
+    shutil.rmtree(job.out, ignore_errors=True)
+    os.makedirs(job.out)
+    dir = tempfile.mkdtemp(prefix='guest-')
+    try:
+        guest = Guest(job, dir, show)
+        try:
+            guest.serve()
+        finally:
+            results = guest.finish()
+    finally:
+        shutil.rmtree(dir, ignore_errors=True)
+    return results

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0 OR MIT
+"""The picture that a crashed guest leaves: DRM's panic screen."""
+
+import os
+import time
+
+from picture import read_ppm
+from tap import Result
+
+PANIC = 'end Kernel panic'
+WHITE = (255, 255, 255)
+BLACK = (0, 0, 0)
+
+
+def panic_results(qemu, serial, out, dir):
+    """Waits for the guest's panic, takes a picture of it and judges it."""
+    shown = os.path.join(dir, 'panic.ppm')
+    deadline = time.monotonic() + 60
+    while PANIC not in serial():
+        if time.monotonic() > deadline:
+            return [Result('crash: panic', 'fail', 'the guest did not panic in 60 s')]
+        time.sleep(0.2)
+    qemu.screendump(0, shown)
+    picture = read_ppm(shown)
+    picture.save(os.path.join(out, 'panic.png'))
+    fault = not_panic_screen(picture)
+    return [Result('crash: panic screen', 'fail' if fault else 'pass', fault)]
+
+
+def not_panic_screen(picture):
+    """Why the picture is not a panic screen ('' if it is): DRM draws it in white
+    on black, nothing else, and writes more than a cursor."""
+    colours = picture.colours()
+    total = picture.width * picture.height
+    drawn = colours[WHITE]
+    other = total - drawn - colours[BLACK]
+    if other:
+        return f'{other} of {total} pixels are neither black nor white'
+    if not total / 500 < drawn < total / 2:
+        return f'{drawn} of {total} pixels are drawn'
+    return ''

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0 OR MIT
+"""Pictures as QEMU's screendump gives them: 24 bits a pixel."""
+
+import struct
+import zlib
+from collections import Counter
+from dataclasses import dataclass
+
+
+@dataclass
+class Picture:
+    width: int
+    height: int
+    pixels: bytes       # red, green, blue; rows without padding
+
+    def save(self, path):
+        """Writes a PNG."""
+        def chunk(kind, data):
+            body = kind + data
+            return struct.pack('>I', len(data)) + body + \
+                struct.pack('>I', zlib.crc32(body))
+
+        pitch = 3 * self.width
+        rows = b''.join(b'\0' + self.pixels[y * pitch:(y + 1) * pitch]
+                        for y in range(self.height))
+        header = struct.pack('>IIBBBBB', self.width, self.height, 8, 2, 0, 0, 0)
+        with open(path, 'wb') as file:
+            file.write(b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header) +
+                       chunk(b'IDAT', zlib.compress(rows, 1)) + chunk(b'IEND', b''))
+
+    def colours(self):
+        """How many pixels have each colour, as (red, green, blue)."""
+        p = self.pixels
+        return Counter(zip(p[0::3], p[1::3], p[2::3]))
+
+
+def read_ppm(path):
+    """The binary PPM that QEMU writes."""
+    with open(path, 'rb') as file:
+        data = file.read()
+    magic, width, height, depth = data.split(maxsplit=4)[:4]
+    if (magic, depth) != (b'P6', b'255'):
+        raise ValueError(f'{path}: not a PPM of 8 bits a colour')
+    size = 3 * int(width) * int(height)
+    return Picture(int(width), int(height), data[-size:])

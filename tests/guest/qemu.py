@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-2.0 OR MIT
+"""One QEMU process: its command line, its life, its QMP monitor."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+
+
+class QmpError(Exception):
+    """QEMU refused a command."""
+
+
+def best_accel():
+    """KVM only where the processor really has it: /dev/kvm alone says little."""
+    with open('/proc/cpuinfo', encoding='ascii', errors='replace') as file:
+        flags = file.read().split()
+    if {'vmx', 'svm'}.intersection(flags):
+        try:
+            os.close(os.open('/dev/kvm', os.O_RDWR))
+            return 'kvm'
+        except OSError:
+            pass
+    return 'tcg,thread=multi'
+
+
+class Listener:
+    """A socket that QEMU connects to, so that nothing it says is missed."""
+
+    def __init__(self, path):
+        self.path = path
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.bind(path)
+        self.sock.listen(1)
+        self.sock.settimeout(30)
+
+    def accept(self):
+        connection, _ = self.sock.accept()
+        self.sock.close()
+        return connection
+
+
+class Qmp:
+    """The monitor, one command at a time. Events are kept in self.events."""
+
+    def __init__(self, sock):
+        self.sock = sock
+        self.buffer = b''
+        self.events = []
+        self.read()
+        self.command('qmp_capabilities')
+
+    def read(self, limit=60):
+        deadline = time.monotonic() + limit
+        while b'\n' not in self.buffer:
+            self.sock.settimeout(max(0.01, deadline - time.monotonic()))
+            data = self.sock.recv(65536)
+            if not data:
+                raise ConnectionError('QEMU closed its monitor')
+            self.buffer += data
+        line, self.buffer = self.buffer.split(b'\n', 1)
+        return json.loads(line)
+
+    def execute(self, request):
+        """Sends one request, a dict; returns the value QEMU answers."""
+        self.sock.sendall(json.dumps(request).encode() + b'\n')
+        while True:
+            answer = self.read()
+            if 'return' in answer:
+                return answer['return']
+            if 'error' in answer:
+                raise QmpError(answer['error']['desc'])
+            self.events.append(answer)
+
+    def command(self, name, **arguments):
+        return self.execute({'execute': name, 'arguments': arguments})
+
+
+class Qemu:
+    """A guest of a set-up. dir is a private folder for its sockets and files."""
+
+    def __init__(self, setup, dir, out, boot, initrd, disk, append,
+                 memory='2G', args=(), window=False, stdin=subprocess.DEVNULL,
+                 accel=None):
+        self.setup = setup
+        self.trace_path = os.path.join(dir, 'trace')
+        self.scratch_path = os.path.join(dir, 'scratch')
+        with open(self.scratch_path, 'wb') as file:
+            file.truncate(256 << 20)
+        listeners = {name: Listener(os.path.join(dir, name))
+                     for name in ('agent', 'tap', 'qmp')}
+        accel = accel or setup.accel or best_accel()
+        self.argv = [
+            'qemu-system-x86_64', '-nodefaults', '-no-user-config', '-no-reboot',
+            '-machine', 'q35,vmport=off', '-accel', accel, '-smp', '2',
+            '-m', memory, '-vga', 'none',
+            '-cpu', 'host' if accel.startswith('kvm') else 'qemu64',
+            '-kernel', os.path.join(boot, 'vmlinuz'), '-initrd', initrd,
+            '-append', append,
+            '-drive', f'file={disk},format=raw,if=none,id=lab,snapshot=on',
+            '-device', 'virtio-blk-pci,drive=lab,serial=lab',
+            '-drive', f'file={self.scratch_path},format=raw,if=none,id=scratch',
+            '-device', 'virtio-blk-pci,drive=scratch,serial=scratch',
+            '-device', setup.device_arg(),
+            '-chardev', self.console(out, stdin), '-serial', 'chardev:console',
+            '-trace', 'virtio_gpu_*', '-D', self.trace_path,
+        ]
+        for name in ('agent', 'tap'):
+            self.argv += ['-chardev', f'socket,id={name},path={listeners[name].path}',
+                          '-serial', f'chardev:{name}']
+        self.argv += ['-qmp', f'unix:{listeners["qmp"].path}']
+        self.rfb_paths = []
+        self.argv += self.display(dir, window) + list(setup.args) + list(args)
+        with open(os.path.join(out, 'qemu.log'), 'wb') as log:
+            log.write((' '.join(self.argv) + '\n').encode())
+            log.flush()
+            self.process = subprocess.Popen(self.argv, stdin=stdin, stdout=log
+                                            if stdin == subprocess.DEVNULL else None,
+                                            stderr=log)
+        try:
+            self.qmp = Qmp(listeners['qmp'].accept())
+            self.agent = listeners['agent'].accept()
+            self.tap = listeners['tap'].accept()
+        except (OSError, ConnectionError) as error:
+            self.kill()
+            raise SystemExit(f'QEMU did not start ({error}): see {out}/qemu.log')
+
+    @staticmethod
+    def console(out, stdin):
+        log = f'id=console,logfile={os.path.join(out, "serial.log")}'
+        if stdin == subprocess.DEVNULL:
+            return f'null,{log}'
+        return f'stdio,{log}'
+
+    def display(self, dir, window):
+        """A window, or an RFB server for each output, which also resizes it."""
+        if window or self.setup.gl:
+            return ['-display', 'sdl,gl=on' if self.setup.gl else 'sdl']
+        args = ['-display', 'none']
+        for head in range(self.setup.heads):
+            path = os.path.join(dir, f'rfb{head}')
+            self.rfb_paths.append(path)
+            args += ['-vnc', f'unix:{path},display=gpu0,head={head}']
+        return args
+
+    def screendump(self, head, path):
+        self.qmp.command('screendump', filename=path, device='gpu0', head=head)
+
+    def running(self):
+        return self.process.poll() is None
+
+    def kill(self):
+        """Ends our QEMU and nothing else."""
+        if self.running():
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        return self.process.wait()

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0 OR MIT
+"""The machines that a guest can be booted as, one row each."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Setup:
+    """One machine."""
+    device: str              # the display device, as -device takes it
+    about: str               # one line for --list
+    heads: int = 1           # outputs, each with an RFB server of its own
+    accel: str = ''          # instead of what the host is best at
+    args: tuple = ()         # more of QEMU's arguments
+    gl: bool = False         # drawn by OpenGL: needs an X display, has no RFB
+    only: tuple = ('*',)     # programs that run here (shell patterns) ...
+    never: tuple = ('timing*', 'crash', 'show')    # ... and those that do not
+
+    def device_arg(self):
+        heads = f',max_outputs={self.heads}' if self.heads > 1 else ''
+        return f'{self.device},id=gpu0{heads}'
+
+
+SETUPS = {
+    '2d': Setup('virtio-gpu-pci', 'one output, no 3D'),
+    '2d4': Setup('virtio-gpu-pci', 'four outputs, no 3D', heads=4),
+    'vga': Setup('virtio-vga', 'the variant that is VGA compatible'),
+    # The guest's clock counts instructions: repeatable, but the host is not
+    # in step with it, so that programs here cannot ask the agent.
+    'icount': Setup('virtio-gpu-pci', 'guest clock counts instructions',
+                    accel='tcg,thread=single',
+                    args=('-icount', 'shift=1,sleep=off', '-rtc', 'clock=vm'),
+                    only=('timing*',), never=()),
+    'gl': Setup('virtio-gpu-gl-pci,blob=on,hostmem=512M,venus=on',
+                'OpenGL, Vulkan and blobs', gl=True, only=()),
+}
