@@ -32,7 +32,7 @@ TROUBLE = re.compile('|'.join((
     r'Bad page', r'Objects remaining', r'timed out', r'page allocation failure',
     r'segfault')), re.I)
 # ... but for what a processor of this kind says at boot
-HARMLESS = re.compile(r'Spectre|RETBleed|mitigation')
+HARMLESS = re.compile(r'Spectre|RETBleed|mitigation|clocksource')
 # A line of the driver or of DRM
 OURS = re.compile(r'virtio_gpu|virtio-pci|\[drm|\bdrm_')
 ERROR = 3       # the kernel's KERN_ERR
