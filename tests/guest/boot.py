@@ -20,7 +20,7 @@ SOURCE = os.path.dirname(os.path.dirname(HERE))
 LAB = '/lab'
 
 CMDLINE = ('console=tty0 console=ttyS0,115200 loglevel=6 sysrq_always_enabled '
-           'random.trust_cpu=on mitigations=off nokaslr audit=0')
+           'log_buf_len=4M random.trust_cpu=on mitigations=off audit=0 slab_nomerge')
 
 
 @dataclass
@@ -79,6 +79,7 @@ def payload(job, dir):
     for name in ('selftests', 'programs'):
         os.makedirs(os.path.join(root, name))
     shutil.copy(os.path.join(HERE, 'guest'), os.path.join(root, 'run'))
+    shutil.copy(os.path.join(HERE, 'tap.sh'), root)
     for folder, files in (('selftests', selftests()), ('programs', guest_programs())):
         for name, path in files.items():
             shutil.copy(path, os.path.join(root, folder, name))

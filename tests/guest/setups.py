@@ -25,6 +25,8 @@ SETUPS = {
     '2d': Setup('virtio-gpu-pci', 'one output, no 3D'),
     '2d4': Setup('virtio-gpu-pci', 'four outputs, no 3D', heads=4),
     'vga': Setup('virtio-vga', 'the variant that is VGA compatible'),
+    'panic': Setup('virtio-gpu-pci', 'ends in a crash: its last picture is judged',
+                   only=('crash',), never=()),
     # The guest's clock counts instructions: repeatable, but the host is not
     # in step with it, so that programs here cannot ask the agent.
     'icount': Setup('virtio-gpu-pci', 'guest clock counts instructions',

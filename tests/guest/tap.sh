@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0 OR MIT
+#
+# For the shell programs of ./programs: TAP, and requests to the host.
+
+count=0
+failed=0
+
+# result CODE NAME [DETAIL]: one test, passed if CODE is 0
+result()
+{
+	count=$((count + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $count $2"
+	else
+		failed=1
+		echo "not ok $count $2"
+		[ -z "${3-}" ] || printf '%s\n' "$3" | sed 's/^/#   /'
+	fi
+}
+
+# check NAME CMD ARGS: passes if CMD ends well and complains of nothing; its
+# output is in $output
+check()
+{
+	local name=$1 code
+
+	shift
+	output=$("$@" 2>&1)
+	code=$?
+	if grep -qiE 'fail|error|invalid|unsupported|unknown|cannot' <<< "$output"; then
+		code=1
+	fi
+	result $code "$name" "$*
+$output"
+	return $code
+}
+
+# finish: the plan, and the exit code that goes with it
+finish()
+{
+	echo "1..$count"
+	exit $failed
+}
+
+# skip_all REASON
+skip_all()
+{
+	echo "1..0 # SKIP $1"
+	exit 4
+}
+
+# ask REQUEST: the host's answer, without its 'ok'; see tests/guest/agent.py
+ask()
+{
+	local answer
+
+	echo "$*" > /dev/ttyS1
+	read -r -t 30 answer < /dev/ttyS1
+	echo "${answer#ok }"
+	[ "${answer%% *}" = ok ]
+}
+
+# for_a_while SECONDS CMD ARGS: runs a program that stops when its standard
+# input does
+for_a_while()
+{
+	local seconds=$1
+
+	shift
+	sleep "$seconds" | "$@"
+}
+
+# connected: the numbers of the connectors that show something
+connected()
+{
+	modetest -M virtio_gpu -c | awk '$3 == "connected" { print $1 }'
+}
