@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * Every difference between the kernels that the driver builds on. The sources
+ * are written for the newest; what an older one lacks is supplied here, found
+ * by header, macro or by a compile probe (virtgpu_probe.sh makes
+ * virtgpu_config.h), not by version, since distributions backport.
+ */
+#ifndef _VIRTGPU_COMPAT_H_
+#define _VIRTGPU_COMPAT_H_
+
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+#error "virtio_gpu needs Linux 6.12 or newer"
+#endif
+
+#include <linux/dma-fence.h>
+#include <linux/hrtimer.h>
+#include <linux/module.h>
+#include <linux/pgtable.h>
+
+#include <drm/drm_device.h>
+#include <drm/drm_fbdev_shmem.h>
+#include <drm/drm_fourcc.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_mode_config.h>
+#include <drm/drm_panic.h>
+
+#include "virtgpu_config.h"
+
+/* MODULE_IMPORT_NS() takes a string since 6.13. */
+#ifdef VIRTGPU_HAVE_IMPORT_NS_BARE
+#define VIRTGPU_IMPORT_NS(ns) MODULE_IMPORT_NS(ns)
+#else
+#define VIRTGPU_IMPORT_NS(ns) MODULE_IMPORT_NS(#ns)
+#endif
+
+/* struct drm_atomic_state got the name that says what it is. */
+#ifndef VIRTGPU_HAVE_ATOMIC_COMMIT
+#define drm_atomic_commit drm_atomic_state
+#endif
+
+/* Fences have a lock of their own and 64-bit numbers now. */
+#ifndef VIRTGPU_HAVE_FENCE_INIT64
+#define dma_fence_init64 dma_fence_init
+#endif
+
+static inline void virtgpu_dma_fence_init(struct dma_fence *fence,
+					  const struct dma_fence_ops *ops, spinlock_t *lock,
+					  u64 context, u64 seqno)
+{
+#ifdef VIRTGPU_HAVE_FENCE_INLINE_LOCK
+	lock = NULL;
+#endif
+	dma_fence_init64(fence, ops, lock, context, seqno);
+}
+
+/* fb_create() is given the format that the core has looked up. */
+struct drm_framebuffer *virtgpu_fb_create(struct drm_device *drm, struct drm_file *file,
+					  const struct drm_format_info *info,
+					  const struct drm_mode_fb_cmd2 *mode_cmd);
+
+#ifdef VIRTGPU_HAVE_FB_CREATE_INFO
+#define virtgpu_compat_fb_create virtgpu_fb_create
+#else
+#define drm_gem_fb_init_with_funcs(drm, fb, file, info, cmd, funcs) \
+	drm_gem_fb_init_with_funcs(drm, fb, file, cmd, funcs)
+
+static inline struct drm_framebuffer *
+virtgpu_compat_fb_create(struct drm_device *drm, struct drm_file *file,
+			 const struct drm_mode_fb_cmd2 *mode_cmd)
+{
+	return virtgpu_fb_create(drm, file, drm_get_format_info(drm, mode_cmd), mode_cmd);
+}
+#endif
+
+/* vmap with the reservation lock taken inside. */
+#ifdef VIRTGPU_HAVE_GEM_VMAP_UNLOCKED
+#define drm_gem_vmap drm_gem_vmap_unlocked
+#define drm_gem_vunmap drm_gem_vunmap_unlocked
+#endif
+
+/* atomic_async_check() is told whether it is about a page flip. */
+#ifdef VIRTGPU_HAVE_ASYNC_CHECK_FLIP
+#define VIRTGPU_ASYNC_CHECK(func)						\
+static int func##_compat(struct drm_plane *plane,				\
+			 struct drm_atomic_commit *commit, bool flip)		\
+{										\
+	return func(plane, commit);						\
+}
+#define virtgpu_async_check(func) func##_compat
+#else
+#define VIRTGPU_ASYNC_CHECK(func)
+#define virtgpu_async_check(func) func
+#endif
+
+/* The panic screen can draw into pages that are not mapped. */
+static inline bool virtgpu_panic_set_pages(struct drm_scanout_buffer *sb, struct page **pages)
+{
+#ifdef VIRTGPU_HAVE_PANIC_PAGES
+	sb->pages = pages;
+	return pages;
+#else
+	return false;
+#endif
+}
+
+/* The core has a vblank timer; virtgpu_vblank.c stands in for it. */
+#if __has_include(<drm/drm_vblank_helper.h>)
+#include <drm/drm_vblank_helper.h>
+struct virtgpu_vblank_timer { };
+static inline void virtgpu_vblank_timer_init(struct virtgpu_vblank_timer *timer,
+					     struct drm_crtc *crtc)
+{
+}
+#define VIRTGPU_VBLANK_TIMER_FUNCS DRM_CRTC_VBLANK_TIMER_FUNCS
+#else
+#define VIRTGPU_OWN_VBLANK_TIMER
+struct virtgpu_vblank_timer {
+	struct drm_crtc *crtc;
+	struct hrtimer timer;
+	ktime_t period;
+};
+
+void virtgpu_vblank_timer_init(struct virtgpu_vblank_timer *timer, struct drm_crtc *crtc);
+int virtgpu_vblank_timer_enable(struct drm_crtc *crtc);
+void virtgpu_vblank_timer_disable(struct drm_crtc *crtc);
+bool virtgpu_vblank_timer_timestamp(struct drm_crtc *crtc, int *max_error, ktime_t *time,
+				    bool in_vblank_irq);
+#define VIRTGPU_VBLANK_TIMER_FUNCS				\
+	.enable_vblank = virtgpu_vblank_timer_enable,		\
+	.disable_vblank = virtgpu_vblank_timer_disable,		\
+	.get_vblank_timestamp = virtgpu_vblank_timer_timestamp
+#endif
+
+/* The console is set up by the client library. */
+#if __has_include(<drm/clients/drm_client_setup.h>)
+#include <drm/clients/drm_client_setup.h>
+#elif __has_include(<drm/drm_client_setup.h>)
+#include <drm/drm_client_setup.h>
+#endif
+
+static inline void virtgpu_client_setup(struct drm_device *drm)
+{
+#ifdef DRM_FBDEV_SHMEM_DRIVER_OPS
+	drm_client_setup(drm, drm_format_info(DRM_FORMAT_XRGB8888));
+#else
+	drm_fbdev_shmem_setup(drm, 32);
+#endif
+}
+
+#ifdef DRM_FBDEV_SHMEM_DRIVER_OPS
+#define VIRTGPU_FBDEV_OPS DRM_FBDEV_SHMEM_DRIVER_OPS,
+#else
+#define VIRTGPU_FBDEV_OPS
+#endif
+
+/* DRM_IOCTL_VERSION used to tell a date, too. */
+#ifdef VIRTGPU_HAVE_DRIVER_DATE
+#define VIRTGPU_DATE_OPS .date = "0",
+#else
+#define VIRTGPU_DATE_OPS
+#endif
+
+#define VIRTGPU_DRIVER_COMPAT_OPS VIRTGPU_FBDEV_OPS VIRTGPU_DATE_OPS
+
+/* Huge pages for GEM objects. */
+static inline int virtgpu_huge_pages_init(struct drm_device *drm)
+{
+#ifdef VIRTGPU_HAVE_HUGE_MNT
+	return drm_gem_huge_mnt_create(drm, "within_size");
+#else
+	return -EOPNOTSUPP;
+#endif
+}
+
+/* The device that does DMA need not be the parent of the DRM device. */
+static inline void virtgpu_set_dma_dev(struct drm_device *drm, struct device *dev)
+{
+#ifdef VIRTGPU_HAVE_DMA_DEV
+	drm_dev_set_dma_dev(drm, dev);
+#endif
+}
+
+#endif

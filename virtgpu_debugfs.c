@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * What an engineer sees at run time, in /sys/kernel/debug/dri.
+ */
+
+#include <drm/drm_debugfs.h>
+#include <drm/drm_file.h>
+#include <drm/drm_print.h>
+
+#include "virtgpu_drv.h"
+
+static struct virtgpu_device *virtgpu_of_seq(struct seq_file *m)
+{
+	struct drm_debugfs_entry *entry = m->private;
+
+	return to_virtgpu_device(entry->dev);
+}
+
+static int virtgpu_features_show(struct seq_file *m, void *data)
+{
+	struct virtgpu_device *vgdev = virtgpu_of_seq(m);
+
+	seq_printf(m, "edid: %s\n", str_yes_no(vgdev->has_edid));
+	seq_printf(m, "dma api: %s\n", str_yes_no(vgdev->use_dma_api));
+	seq_printf(m, "scan-outs: %u\n", vgdev->num_scanouts);
+	seq_printf(m, "capability sets: %u\n", vgdev->num_capsets);
+	return 0;
+}
+
+static void virtgpu_queue_show(struct seq_file *m, const char *name, struct virtgpu_queue *queue)
+{
+	spin_lock_irq(&queue->lock);
+	seq_printf(m, "%s: size %u, in ring %u, backlog %u, commands %llu, kicks %llu%s\n",
+		   name, queue->size, queue->in_ring, queue->backlog_len,
+		   queue->commands, queue->kicks, queue->dead ? ", dead" : "");
+	spin_unlock_irq(&queue->lock);
+}
+
+static int virtgpu_queues_show(struct seq_file *m, void *data)
+{
+	struct virtgpu_device *vgdev = virtgpu_of_seq(m);
+
+	virtgpu_queue_show(m, "control", &vgdev->ctrl);
+	virtgpu_queue_show(m, "cursor", &vgdev->cursorq);
+	seq_printf(m, "resources: %d\n", atomic_read(&vgdev->num_resources));
+	seq_printf(m, "errors: %d\n", atomic_read(&vgdev->num_errors));
+	return 0;
+}
+
+static int virtgpu_outputs_show(struct seq_file *m, void *data)
+{
+	struct virtgpu_device *vgdev = virtgpu_of_seq(m);
+	unsigned int i;
+
+	guard(mutex)(&vgdev->display_lock);
+	for (i = 0; i < vgdev->num_scanouts; i++) {
+		struct virtgpu_output *output = &vgdev->outputs[i];
+
+		seq_printf(m, "%s: %s " DRM_RECT_FMT ", EDID %s\n", output->connector.name,
+			   output->info.enabled ? "enabled" : "disabled",
+			   DRM_RECT_ARG(&output->info.rect), str_yes_no(output->edid));
+	}
+	return 0;
+}
+
+static const struct drm_debugfs_info virtgpu_debugfs_list[] = {
+	{ "virtgpu_features", virtgpu_features_show },
+	{ "virtgpu_queues", virtgpu_queues_show },
+	{ "virtgpu_outputs", virtgpu_outputs_show },
+};
+
+/**
+ * virtgpu_debugfs_init() - add the files of this driver
+ * @vgdev: the device, before it is registered
+ */
+void virtgpu_debugfs_init(struct virtgpu_device *vgdev)
+{
+	drm_debugfs_add_files(&vgdev->drm, virtgpu_debugfs_list,
+			      ARRAY_SIZE(virtgpu_debugfs_list));
+}

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * The module, and the life of a device.
+ */
+
+#include <linux/aperture.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/vgaarb.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
+
+#include <drm/drm_atomic_helper.h>
+#include <drm/drm_debugfs.h>
+#include <drm/drm_file.h>
+#include <drm/drm_fourcc.h>
+#include <drm/drm_managed.h>
+#include <drm/drm_print.h>
+
+#include "virtgpu_drv.h"
+
+static int virtgpu_modeset = -1;
+module_param_named(modeset, virtgpu_modeset, int, 0400);
+MODULE_PARM_DESC(modeset, "Drive the device: 0 = no, 1 = yes, -1 = unless nomodeset [default]");
+
+unsigned int virtgpu_timeout_ms = 10000;
+module_param_named(timeout_ms, virtgpu_timeout_ms, uint, 0600);
+MODULE_PARM_DESC(timeout_ms, "Milliseconds that the host has for an answer [default: 10000]");
+
+DEFINE_DRM_GEM_FOPS(virtgpu_fops);
+
+static const struct drm_driver virtgpu_driver = {
+	.driver_features = DRIVER_GEM | DRIVER_RENDER | DRIVER_MODESET | DRIVER_ATOMIC |
+			   DRIVER_SYNCOBJ | DRIVER_SYNCOBJ_TIMELINE | DRIVER_CURSOR_HOTSPOT,
+	.dumb_create = virtgpu_dumb_create,
+	.gem_create_object = virtgpu_object_alloc,
+	.gem_prime_import = virtgpu_gem_prime_import,
+	.ioctls = virtgpu_ioctls,
+	.num_ioctls = ARRAY_SIZE(virtgpu_ioctls),
+	.fops = &virtgpu_fops,
+	.show_fdinfo = drm_show_memory_stats,
+	.name = DRIVER_NAME,
+	.desc = DRIVER_DESC,
+	.major = DRIVER_MAJOR,
+	.minor = DRIVER_MINOR,
+	.patchlevel = DRIVER_PATCHLEVEL,
+	VIRTGPU_DRIVER_COMPAT_OPS
+};
+
+static void virtgpu_destroy_wq(struct drm_device *drm, void *wq)
+{
+	destroy_workqueue(wq);
+}
+
+/*
+ * What objects need that outlive the device: their last memory is given back
+ * by the workqueue.
+ */
+static int virtgpu_init_software(struct virtgpu_device *vgdev)
+{
+	int ret;
+
+	ida_init(&vgdev->resource_ids);
+	virtgpu_timeline_init(&vgdev->timeline);
+	virtgpu_display_early_init(vgdev);
+
+	ret = virtgpu_huge_pages_init(&vgdev->drm);
+	if (ret)
+		drm_dbg(&vgdev->drm, "no huge pages: %pe\n", ERR_PTR(ret));
+
+	vgdev->wq = alloc_workqueue("%s", WQ_HIGHPRI | WQ_UNBOUND, 0, DRIVER_NAME);
+	if (!vgdev->wq)
+		return -ENOMEM;
+	return drmm_add_action_or_reset(&vgdev->drm, virtgpu_destroy_wq, vgdev->wq);
+}
+
+static void virtgpu_read_config(struct virtgpu_device *vgdev)
+{
+	struct virtio_device *vdev = vgdev->vdev;
+
+	vgdev->dma_dev = vdev->dev.parent;
+	vgdev->use_dma_api = !virtio_has_dma_quirk(vdev);
+	vgdev->has_edid = virtio_has_feature(vdev, VIRTIO_GPU_F_EDID);
+
+	virtio_cread_le(vdev, struct virtio_gpu_config, num_scanouts, &vgdev->num_scanouts);
+	virtio_cread_le(vdev, struct virtio_gpu_config, num_capsets, &vgdev->num_capsets);
+	if (vgdev->num_scanouts > VIRTIO_GPU_MAX_SCANOUTS) {
+		dev_warn(&vdev->dev, "host claims %u scan-outs, using %u\n",
+			 vgdev->num_scanouts, VIRTIO_GPU_MAX_SCANOUTS);
+		vgdev->num_scanouts = VIRTIO_GPU_MAX_SCANOUTS;
+	}
+	if (!vgdev->num_scanouts)
+		vgdev->drm.driver_features &=
+			~(DRIVER_MODESET | DRIVER_ATOMIC | DRIVER_CURSOR_HOTSPOT);
+}
+
+static unsigned int virtgpu_vga_set_decode(struct pci_dev *pdev, bool decode)
+{
+	unsigned int normal = VGA_RSRC_NORMAL_IO | VGA_RSRC_NORMAL_MEM;
+
+	return decode ? normal | VGA_RSRC_LEGACY_IO | VGA_RSRC_LEGACY_MEM : normal;
+}
+
+static void virtgpu_vga_unregister(void *pdev)
+{
+	vga_client_unregister(pdev);
+}
+
+/* A VGA device is taken over from the firmware's framebuffer driver. */
+static int virtgpu_init_vga(struct virtgpu_device *vgdev)
+{
+	struct pci_dev *pdev;
+	int ret;
+
+	if (!dev_is_pci(vgdev->vdev->dev.parent))
+		return 0;
+	pdev = to_pci_dev(vgdev->vdev->dev.parent);
+	if (!pci_is_vga(pdev))
+		return 0;
+
+	ret = aperture_remove_conflicting_pci_devices(pdev, DRIVER_NAME);
+	if (ret)
+		return ret;
+	ret = vga_client_register(pdev, virtgpu_vga_set_decode);
+	if (ret)
+		return ret == -ENODEV ? 0 : ret;
+	return devm_add_action_or_reset(&vgdev->vdev->dev, virtgpu_vga_unregister, pdev);
+}
+
+static int virtgpu_probe(struct virtio_device *vdev)
+{
+	struct virtgpu_device *vgdev;
+	int ret;
+
+	vgdev = devm_drm_dev_alloc(&vdev->dev, &virtgpu_driver, struct virtgpu_device, drm);
+	if (IS_ERR(vgdev))
+		return PTR_ERR(vgdev);
+	vgdev->vdev = vdev;
+	vdev->priv = vgdev;
+	vgdev->drm.driver_features = virtgpu_driver.driver_features;
+	virtgpu_read_config(vgdev);
+	virtgpu_set_dma_dev(&vgdev->drm, vgdev->dma_dev);
+
+	ret = virtgpu_init_vga(vgdev) ?: virtgpu_init_software(vgdev);
+	if (ret)
+		return ret;
+
+	if (vgdev->num_scanouts) {
+		ret = virtgpu_display_init(vgdev);
+		if (ret)
+			return ret;
+	}
+
+	ret = virtgpu_queues_init(vgdev);
+	if (ret)
+		return ret;
+	virtio_device_ready(vdev);
+
+	if (vgdev->num_scanouts)
+		virtgpu_display_refresh(vgdev);
+	virtgpu_debugfs_init(vgdev);
+	ret = drm_dev_register(&vgdev->drm, 0);
+	if (ret)
+		goto err_queues;
+
+	drm_info(&vgdev->drm, "%u scan-outs, %u capability sets%s%s\n", vgdev->num_scanouts,
+		 vgdev->num_capsets, vgdev->has_edid ? ", EDID" : "",
+		 vgdev->use_dma_api ? ", DMA API" : "");
+	if (vgdev->num_scanouts)
+		virtgpu_client_setup(&vgdev->drm);
+	return 0;
+
+err_queues:
+	virtgpu_display_stop(vgdev);
+	virtgpu_queues_fini(vgdev);
+	return ret;
+}
+
+static void virtgpu_remove(struct virtio_device *vdev)
+{
+	struct virtgpu_device *vgdev = vdev->priv;
+
+	drm_dev_unplug(&vgdev->drm);
+	virtgpu_display_stop(vgdev);
+	if (vgdev->num_scanouts)
+		drm_atomic_helper_shutdown(&vgdev->drm);
+	virtgpu_queues_fini(vgdev);
+}
+
+static void virtgpu_config_changed(struct virtio_device *vdev)
+{
+	virtgpu_display_changed(vdev->priv);
+}
+
+static int virtgpu_validate(struct virtio_device *vdev)
+{
+	if (!virtio_has_feature(vdev, VIRTIO_F_VERSION_1)) {
+		dev_err(&vdev->dev, "device is not a virtio 1.0 device\n");
+		return -ENODEV;
+	}
+	return 0;
+}
+
+static const unsigned int virtgpu_features[] = {
+	VIRTIO_GPU_F_EDID,
+};
+
+static const struct virtio_device_id virtgpu_id_table[] = {
+	{ VIRTIO_ID_GPU, VIRTIO_DEV_ANY_ID },
+	{ }
+};
+MODULE_DEVICE_TABLE(virtio, virtgpu_id_table);
+
+static struct virtio_driver virtgpu_virtio_driver = {
+	.driver.name = DRIVER_NAME,
+	.id_table = virtgpu_id_table,
+	.feature_table = virtgpu_features,
+	.feature_table_size = ARRAY_SIZE(virtgpu_features),
+	.validate = virtgpu_validate,
+	.probe = virtgpu_probe,
+	.remove = virtgpu_remove,
+	.config_changed = virtgpu_config_changed,
+};
+
+static int __init virtgpu_init(void)
+{
+	int ret;
+
+	if (!virtgpu_modeset || (virtgpu_modeset < 0 && drm_firmware_drivers_only()))
+		return -ENODEV;
+
+	ret = virtgpu_cmd_cache_init();
+	if (ret)
+		return ret;
+	ret = register_virtio_driver(&virtgpu_virtio_driver);
+	if (ret)
+		virtgpu_cmd_cache_fini();
+	return ret;
+}
+module_init(virtgpu_init);
+
+static void __exit virtgpu_exit(void)
+{
+	unregister_virtio_driver(&virtgpu_virtio_driver);
+	virtgpu_cmd_cache_fini();
+}
+module_exit(virtgpu_exit);
+
+MODULE_DESCRIPTION("Virtio GPU driver");
+MODULE_LICENSE("Dual MIT/GPL");
+MODULE_AUTHOR("The virtio_gpu authors");
+VIRTGPU_IMPORT_NS(DMA_BUF);

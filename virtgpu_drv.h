@@ -1,0 +1,589 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef _VIRTGPU_DRV_H_
+#define _VIRTGPU_DRV_H_
+
+#include <linux/completion.h>
+#include <linux/dma-fence.h>
+#include <linux/idr.h>
+#include <linux/kref.h>
+#include <linux/scatterlist.h>
+#include <linux/spinlock.h>
+#include <linux/virtio.h>
+#include <linux/virtio_gpu.h>
+#include <linux/workqueue.h>
+
+#include <drm/drm_connector.h>
+#include <drm/drm_crtc.h>
+#include <drm/drm_device.h>
+#include <drm/drm_drv.h>
+#include <drm/drm_encoder.h>
+#include <drm/drm_framebuffer.h>
+#include <drm/drm_gem_shmem_helper.h>
+#include <drm/drm_plane.h>
+#include <drm/drm_rect.h>
+#include <drm/virtgpu_drm.h>
+
+#include "virtgpu_compat.h"
+
+#define DRIVER_NAME "virtio_gpu"
+#define DRIVER_DESC "virtio GPU"
+#define DRIVER_MAJOR 0
+#define DRIVER_MINOR 1
+#define DRIVER_PATCHLEVEL 0
+
+/**
+ * DOC: overview
+ *
+ * The driver is a translator: DRM ioctls and atomic commits come in on one
+ * side, virtio GPU commands go out on the other, and a command's answer is
+ * the only thing that ever comes back::
+ *
+ *	ioctl | kms | prime -> context, gem, object -> cmd -> vq -> host
+ *	fence, object state, waiter                 <- completion <-
+ *
+ * A &struct virtgpu_cmd is allocated where sleeping is allowed, encoded by
+ * virtgpu_cmd.c and handed to virtgpu_vq.c, which consumes it on every path:
+ * it is answered by the host or it fails with an errno, and in both cases its
+ * @done callback runs once and its fence signals. Nothing else in the driver
+ * looks at the virtqueues.
+ *
+ * What user space holds is a &struct virtgpu_object, a GEM object with guest
+ * pages. What the host holds is a &struct virtgpu_resource, which names those
+ * pages by a resource id. An object has one resource of its own and may have
+ * further ones, made by framebuffers that look at the same pages with another
+ * geometry or format. Pages outlive every resource that points at them: they
+ * are given back when the host has answered the last RESOURCE_UNREF.
+ *
+ * Lock order, outermost first: modeset locks, context lock, dma_resv, window
+ * lock, queue lock, timeline lock.
+ */
+
+struct dma_buf;
+struct drm_crtc_commit;
+struct drm_edid;
+struct virtgpu_cmd;
+struct virtgpu_device;
+struct virtgpu_object;
+struct virtgpu_resource;
+
+/* ---- virtgpu_fence.c ---------------------------------------------------- */
+
+/**
+ * struct virtgpu_timeline - fences that signal in the order of submission
+ * @lock: protects @seqno and @pending
+ * @context: the dma_fence context
+ * @seqno: number of the last fence emitted
+ * @pending: fences emitted and not yet signalled, oldest first
+ */
+struct virtgpu_timeline {
+	spinlock_t lock;
+	u64 context;
+	u64 seqno;
+	struct list_head pending;
+};
+
+/**
+ * struct virtgpu_fence - the dma_fence of a command
+ * @base: the dma_fence; first, so that freeing it frees this struct
+ * @lock: the lock of @base on kernels whose fences have none of their own
+ * @timeline: where the fence signals; not to be used after it signalled
+ * @link: entry in &virtgpu_timeline.pending
+ * @completed: the command has ended; protected by &virtgpu_timeline.lock
+ */
+struct virtgpu_fence {
+	struct dma_fence base;
+	spinlock_t lock;
+	struct virtgpu_timeline *timeline;
+	struct list_head link;
+	bool completed;
+};
+
+void virtgpu_timeline_init(struct virtgpu_timeline *timeline);
+struct virtgpu_fence *virtgpu_fence_alloc(struct virtgpu_timeline *timeline);
+void virtgpu_fence_emit(struct virtgpu_fence *fence);
+void virtgpu_fence_complete(struct virtgpu_fence *fence, int error);
+
+/* ---- virtgpu_cmd.c ------------------------------------------------------ */
+
+/**
+ * enum virtgpu_cmd_id - index of a command in the command table
+ */
+enum virtgpu_cmd_id {
+	VIRTGPU_GET_DISPLAY_INFO,
+	VIRTGPU_GET_EDID,
+	VIRTGPU_RESOURCE_CREATE_2D,
+	VIRTGPU_RESOURCE_UNREF,
+	VIRTGPU_RESOURCE_ATTACH_BACKING,
+	VIRTGPU_RESOURCE_DETACH_BACKING,
+	VIRTGPU_SET_SCANOUT,
+	VIRTGPU_RESOURCE_FLUSH,
+	VIRTGPU_TRANSFER_TO_HOST_2D,
+	VIRTGPU_RESOURCE_ASSIGN_UUID,
+	VIRTGPU_UPDATE_CURSOR,
+	VIRTGPU_MOVE_CURSOR,
+	VIRTGPU_NUM_CMDS
+};
+
+/**
+ * struct virtgpu_cmd_info - one row of the command table
+ * @name: for traces and messages
+ * @type: the VIRTIO_GPU_CMD_* number
+ * @req_size: bytes of the fixed part of the request
+ * @resp_type: the VIRTIO_GPU_RESP_OK_* that means success
+ * @resp_size: bytes of the response; a shorter answer is an error
+ * @cursor: goes to the cursor queue
+ */
+struct virtgpu_cmd_info {
+	const char *name;
+	u32 type;
+	u16 req_size;
+	u32 resp_type;
+	u16 resp_size;
+	bool cursor;
+};
+
+/**
+ * struct virtgpu_payload - the variable part of a request
+ * @size: bytes in all
+ * @num_chunks: entries of @sg
+ * @chunk_size: bytes of each chunk but the last
+ * @sg: physically contiguous chunks, so that each takes one descriptor
+ */
+struct virtgpu_payload {
+	size_t size;
+	unsigned int num_chunks;
+	size_t chunk_size;
+	struct scatterlist sg[];
+};
+
+#define VIRTGPU_CMD_REQ_INLINE		96
+#define VIRTGPU_CMD_RESP_INLINE		40
+
+/**
+ * struct virtgpu_cmd - one command, from its allocation to its end
+ * @link: entry in a caller's list or in the queue's backlog
+ * @refs: the queue's reference and that of a waiter
+ * @vgdev: the device
+ * @info: row of the command table
+ * @error: 0 or a negative errno, valid from @done and @completion on
+ * @fenced: the host is to answer only when the work is done
+ * @fence: signals when the command ends, or NULL
+ * @payload: variable part of the request, owned by the command, or NULL
+ * @done: called once when the command ended, from any context, interrupts
+ *	  included; must not sleep
+ * @res: the resource that the command is about, for @done; holds a reference
+ * @data: for @done
+ * @completion: for virtgpu_cmd_run()
+ * @resp: where the host answers
+ * @req: the fixed part of the request
+ * @resp_inline: @resp of all commands with a short answer
+ */
+struct virtgpu_cmd {
+	struct list_head link;
+	refcount_t refs;
+	struct virtgpu_device *vgdev;
+	const struct virtgpu_cmd_info *info;
+	int error;
+	bool fenced;
+	struct virtgpu_fence *fence;
+	struct virtgpu_payload *payload;
+	void (*done)(struct virtgpu_cmd *cmd);
+	struct virtgpu_resource *res;
+	void *data;
+	struct completion completion;
+	void *resp;
+	union {
+		struct virtio_gpu_ctrl_hdr hdr;
+		u8 bytes[VIRTGPU_CMD_REQ_INLINE];
+	} req __aligned(ARCH_DMA_MINALIGN);
+	union {
+		struct virtio_gpu_ctrl_hdr hdr;
+		u8 bytes[VIRTGPU_CMD_RESP_INLINE];
+	} resp_inline __aligned(ARCH_DMA_MINALIGN);
+};
+
+int virtgpu_cmd_cache_init(void);
+void virtgpu_cmd_cache_fini(void);
+struct virtgpu_cmd *virtgpu_cmd_alloc(struct virtgpu_device *vgdev,
+				      enum virtgpu_cmd_id id);
+int virtgpu_cmd_reserve(struct list_head *cmds, unsigned int count);
+struct virtgpu_cmd *virtgpu_cmd_take(struct virtgpu_device *vgdev,
+				     struct list_head *cmds,
+				     enum virtgpu_cmd_id id);
+void virtgpu_cmd_unreserve(struct list_head *cmds);
+void virtgpu_cmd_put(struct virtgpu_cmd *cmd);
+void virtgpu_cmd_complete(struct virtgpu_cmd *cmd, u32 used);
+void virtgpu_cmd_fail(struct virtgpu_cmd *cmd, int error);
+
+struct virtgpu_payload *virtgpu_payload_alloc(struct virtgpu_device *vgdev,
+					      size_t size);
+void virtgpu_payload_free(struct virtgpu_payload *payload);
+void *virtgpu_payload_at(struct virtgpu_payload *payload, size_t offset);
+
+void virtgpu_encode_get_edid(struct virtgpu_cmd *cmd, u32 scanout);
+void virtgpu_encode_create_2d(struct virtgpu_cmd *cmd, u32 id, u32 format,
+			      u32 width, u32 height);
+void virtgpu_encode_resource(struct virtgpu_cmd *cmd, u32 id);
+void virtgpu_encode_attach_backing(struct virtgpu_cmd *cmd, u32 id,
+				   struct virtgpu_payload *entries);
+void virtgpu_encode_set_scanout(struct virtgpu_cmd *cmd, u32 scanout, u32 id,
+				const struct drm_rect *rect);
+void virtgpu_encode_flush(struct virtgpu_cmd *cmd, u32 id,
+			  const struct drm_rect *rect);
+void virtgpu_encode_transfer_2d(struct virtgpu_cmd *cmd, u32 id, u64 offset,
+				const struct drm_rect *rect);
+void virtgpu_encode_cursor(struct virtgpu_cmd *cmd, u32 scanout, u32 id,
+			   int x, int y, u32 hot_x, u32 hot_y);
+
+/* ---- virtgpu_vq.c ------------------------------------------------------- */
+
+/**
+ * struct virtgpu_queue - a virtqueue with a software backlog
+ * @vq: the virtqueue
+ * @size: its descriptors
+ * @lock: protects all below and the virtqueue
+ * @backlog: commands that wait for room in the ring, in order
+ * @backlog_len: length of @backlog
+ * @in_ring: commands that the device owns
+ * @fence_id: last fence id given to the device
+ * @dead: errno with which further commands fail, or 0
+ * @kicks: notifications sent, a statistic
+ * @commands: commands accepted, a statistic
+ * @space: waiters for a shorter backlog
+ */
+struct virtgpu_queue {
+	struct virtqueue *vq;
+	unsigned int size;
+	spinlock_t lock;
+	struct list_head backlog;
+	unsigned int backlog_len;
+	unsigned int in_ring;
+	u64 fence_id;
+	int dead;
+	u64 kicks;
+	u64 commands;
+	wait_queue_head_t space;
+};
+
+int virtgpu_queues_init(struct virtgpu_device *vgdev);
+void virtgpu_queues_fini(struct virtgpu_device *vgdev);
+void virtgpu_queue_submit(struct virtgpu_cmd *cmd);
+void virtgpu_queue_submit_list(struct virtgpu_queue *queue,
+			       struct list_head *cmds);
+int virtgpu_queue_throttle(struct virtgpu_device *vgdev);
+int virtgpu_cmd_run(struct virtgpu_cmd *cmd);
+void virtgpu_queue_submit_panic(struct virtgpu_cmd **cmds, unsigned int count);
+
+/* ---- virtgpu_object.c --------------------------------------------------- */
+
+/**
+ * enum virtgpu_resource_state - what the host knows of a resource
+ * @VIRTGPU_RES_CREATING: the commands that make it are under way
+ * @VIRTGPU_RES_LIVE: it exists and has its backing
+ * @VIRTGPU_RES_FAILED: the host refused it; it is never used or unref'd
+ */
+enum virtgpu_resource_state {
+	VIRTGPU_RES_CREATING,
+	VIRTGPU_RES_LIVE,
+	VIRTGPU_RES_FAILED,
+};
+
+/* Whoever sets the second of these bits sends RESOURCE_UNREF. */
+#define VIRTGPU_RES_SETTLED	BIT(0)
+#define VIRTGPU_RES_UNOWNED	BIT(1)
+
+/**
+ * struct virtgpu_resource - a resource at the host
+ * @refs: the owners together, and each command that reports into the resource
+ * @users: owners: object, framebuffer, cursor
+ * @vgdev: the device
+ * @obj: whose pages are its backing; holds &virtgpu_object.refs
+ * @id: resource id, never 0
+ * @format: VIRTIO_GPU_FORMAT_*
+ * @width: in pixels, of a whole line of the backing
+ * @height: in pixels
+ * @created: the host answered the create command with success
+ * @state: see &enum virtgpu_resource_state; written by completions only
+ * @error: the errno that a failed resource gives to whoever uses it
+ * @steps: commands that make the resource and are not answered yet
+ * @fate: VIRTGPU_RES_SETTLED and VIRTGPU_RES_UNOWNED
+ * @unref: the RESOURCE_UNREF, set aside so that freeing cannot fail
+ * @settled: completed when @state is no longer CREATING
+ */
+struct virtgpu_resource {
+	struct kref refs;
+	struct kref users;
+	struct virtgpu_device *vgdev;
+	struct virtgpu_object *obj;
+	u32 id;
+	u32 format;
+	u32 width;
+	u32 height;
+	bool created;
+	enum virtgpu_resource_state state;
+	int error;
+	atomic_t steps;
+	atomic_t fate;
+	struct virtgpu_cmd *unref;
+	struct completion settled;
+};
+
+/**
+ * struct virtgpu_object - a GEM object
+ * @base: the shmem object; first, as the shmem helpers require
+ * @refs: the GEM object and each resource that has its pages; the pages and
+ *	  this struct are freed with the last one
+ * @free_work: frees where sleeping is allowed
+ * @res: the resource of the object itself, or NULL; protected by dma_resv
+ * @sgt: the pages as the device sees them behind an IOMMU or bounce buffer,
+ *	 or NULL; protected by dma_resv
+ * @pages_pinned: the object holds a pin on its pages; protected by dma_resv
+ * @width: of a dumb buffer in pixels, else 0
+ * @height: of a dumb buffer in pixels, else 0
+ */
+struct virtgpu_object {
+	struct drm_gem_shmem_object base;
+	struct kref refs;
+	struct work_struct free_work;
+	struct virtgpu_resource *res;
+	struct sg_table *sgt;
+	bool pages_pinned;
+	u32 width;
+	u32 height;
+};
+
+static inline struct virtgpu_object *to_virtgpu_object(struct drm_gem_object *gem)
+{
+	return container_of(to_drm_gem_shmem_obj(gem), struct virtgpu_object, base);
+}
+
+struct virtgpu_object *virtgpu_object_create(struct virtgpu_device *vgdev, size_t size);
+struct drm_gem_object *virtgpu_object_alloc(struct drm_device *drm, size_t size);
+void virtgpu_object_free(struct drm_gem_object *gem);
+struct virtgpu_resource *virtgpu_object_get_resource(struct virtgpu_object *obj, u32 format,
+						     u32 width, u32 height);
+void virtgpu_object_sync_for_device(struct virtgpu_object *obj, size_t offset, size_t len);
+int virtgpu_resource_wait(struct virtgpu_resource *res);
+void virtgpu_resource_put(struct virtgpu_resource *res);
+static inline struct virtgpu_resource *virtgpu_resource_get(struct virtgpu_resource *res)
+{
+	kref_get(&res->users);
+	return res;
+}
+
+/* for completions */
+void virtgpu_resource_release_ref(struct virtgpu_resource *res);
+
+/* ---- virtgpu_gem.c ------------------------------------------------------ */
+
+extern const struct drm_gem_object_funcs virtgpu_gem_funcs;
+
+int virtgpu_dumb_create(struct drm_file *file, struct drm_device *drm,
+			struct drm_mode_create_dumb *args);
+
+/* ---- virtgpu_framebuffer.c ---------------------------------------------- */
+
+/**
+ * struct virtgpu_format - a framebuffer format
+ * @fourcc: as DRM names it
+ * @resource: VIRTIO_GPU_FORMAT_* of the host's resource
+ * @cpp: bytes a pixel in the framebuffer
+ * @convert: the host has no such format: a shadow in @resource is sent
+ */
+struct virtgpu_format {
+	u32 fourcc;
+	u32 resource;
+	u8 cpp;
+	bool convert;
+};
+
+extern const u32 virtgpu_primary_formats[];
+extern const unsigned int virtgpu_num_primary_formats;
+const struct virtgpu_format *virtgpu_format_lookup(u32 fourcc);
+
+/**
+ * struct virtgpu_framebuffer - a framebuffer
+ * @base: the DRM framebuffer
+ * @res: the resource that shows it
+ * @format: its format
+ * @shadow: the object with the converted pixels, or NULL
+ * @map: the unconverted pixels, mapped when there is a @shadow
+ */
+struct virtgpu_framebuffer {
+	struct drm_framebuffer base;
+	struct virtgpu_resource *res;
+	const struct virtgpu_format *format;
+	struct virtgpu_object *shadow;
+	struct iosys_map map;
+};
+
+#define to_virtgpu_framebuffer(fb) container_of(fb, struct virtgpu_framebuffer, base)
+
+struct drm_framebuffer *virtgpu_fb_create(struct drm_device *drm, struct drm_file *file,
+					  const struct drm_format_info *info,
+					  const struct drm_mode_fb_cmd2 *mode_cmd);
+void virtgpu_fb_convert(struct virtgpu_framebuffer *vgfb, const struct drm_rect *rect);
+
+/* ---- virtgpu_display.c, virtgpu_plane.c --------------------------------- */
+
+#define VIRTGPU_CURSOR_SIZE 64
+
+/**
+ * struct virtgpu_cursor - the cursor of a CRTC as the host shows it
+ * @lock: protects all below; taken in completions
+ * @transfer: the transfer of the newest image while it is under way, else
+ *	      NULL; only compared with, never dereferenced
+ * @pending: commands reserved for UPDATE_CURSOR when @transfer has ended
+ * @scanouts: where that shows the cursor
+ * @x: position on the CRTC in pixels, may be negative
+ * @y: position on the CRTC in pixels, may be negative
+ * @hot_x: hotspot in the image, in pixels
+ * @hot_y: hotspot in the image, in pixels
+ * @obj: the padded image that is transferred, made with the first cursor;
+ *	 protected by the lock of the plane
+ * @res: its resource
+ */
+struct virtgpu_cursor {
+	spinlock_t lock;
+	struct virtgpu_cmd *transfer;
+	struct list_head pending;
+	unsigned long scanouts;
+	int x;
+	int y;
+	u32 hot_x;
+	u32 hot_y;
+	struct virtgpu_object *obj;
+	struct virtgpu_resource *res;
+};
+
+/**
+ * struct virtgpu_output - one scan-out, with the KMS objects made for it
+ * @crtc: the CRTC; any CRTC may feed any connector
+ * @encoder: the encoder of the connector
+ * @connector: stands for the scan-out with number @index
+ * @primary: the CRTC's primary plane
+ * @cursor_plane: the CRTC's cursor plane
+ * @index: scan-out number of the connector
+ * @scanouts: scan-outs that the CRTC feeds, one bit each; changed by commits
+ * @cursor: the CRTC's cursor at the host
+ * @vblank_timer: paces the CRTC where the kernel has no timer for that
+ * @batch: control commands of the commit that is being put together
+ * @flip: event of the flip that the host has not shown yet, or NULL; protected
+ *	  by &drm_device.event_lock, as is @flip_async
+ * @flip_async: the event goes out without waiting for a vblank
+ * @info: position, size and state that the host wishes; protected by
+ *	  &virtgpu_device.display_lock
+ * @edid: what the host said of the monitor, or NULL; protected by
+ *	  &virtgpu_device.display_lock
+ */
+struct virtgpu_output {
+	struct drm_crtc crtc;
+	struct drm_encoder encoder;
+	struct drm_connector connector;
+	struct drm_plane *primary;
+	struct drm_plane *cursor_plane;
+	unsigned int index;
+	u32 scanouts;
+	struct virtgpu_cursor cursor;
+	struct virtgpu_vblank_timer vblank_timer;
+	struct list_head batch;
+	struct drm_pending_vblank_event *flip;
+	bool flip_async;
+	struct {
+		struct drm_rect rect;
+		bool enabled;
+	} info;
+	const struct drm_edid *edid;
+};
+
+#define crtc_to_output(c) container_of(c, struct virtgpu_output, crtc)
+#define connector_to_output(c) container_of(c, struct virtgpu_output, connector)
+
+void virtgpu_display_early_init(struct virtgpu_device *vgdev);
+int virtgpu_display_init(struct virtgpu_device *vgdev);
+bool virtgpu_display_refresh(struct virtgpu_device *vgdev);
+void virtgpu_display_stop(struct virtgpu_device *vgdev);
+void virtgpu_display_changed(struct virtgpu_device *vgdev);
+struct drm_plane *virtgpu_plane_create(struct virtgpu_device *vgdev,
+				       struct virtgpu_output *output,
+				       enum drm_plane_type type);
+int virtgpu_cursor_init(struct virtgpu_device *vgdev, struct virtgpu_output *output);
+void virtgpu_cursor_hide(struct virtgpu_output *output, struct list_head *cmds);
+
+/* ---- virtgpu_ioctl.c, virtgpu_prime.c, virtgpu_debugfs.c ---------------- */
+
+extern const struct drm_ioctl_desc virtgpu_ioctls[DRM_VIRTGPU_CONTEXT_INIT + 1];
+
+struct dma_buf *virtgpu_gem_prime_export(struct drm_gem_object *gem, int flags);
+struct drm_gem_object *virtgpu_gem_prime_import(struct drm_device *drm, struct dma_buf *buf);
+
+void virtgpu_debugfs_init(struct virtgpu_device *vgdev);
+
+/* ---- virtgpu_drv.c ------------------------------------------------------ */
+
+/**
+ * struct virtgpu_device - a virtio GPU
+ * @drm: the DRM device
+ * @vdev: the virtio device
+ * @dma_dev: the device that does DMA, when @use_dma_api
+ * @use_dma_api: addresses given to the device must come from the DMA API
+ * @has_edid: VIRTIO_GPU_F_EDID was negotiated
+ * @num_scanouts: outputs, 0 to 16
+ * @num_capsets: capability sets of the host
+ * @ctrl: the control queue
+ * @cursorq: the cursor queue
+ * @timeline: fences of commands that belong to no context ring
+ * @resource_ids: resource ids in use, from 1
+ * @num_resources: resources at the host, a statistic
+ * @num_errors: error answers of the host, a statistic
+ * @wq: for what completions cannot do themselves
+ * @display_lock: protects &virtgpu_output.info and &virtgpu_output.edid
+ * @display_work: asks the host for display info and EDIDs
+ * @display_retry: delay of the next try after an unanswered question, jiffies
+ * @hotplug_mode_update: the property of that name
+ * @panic_cmds: set aside for the panic screen: transfer, flush
+ * @outputs: the first @num_scanouts are in use
+ */
+struct virtgpu_device {
+	struct drm_device drm;
+	struct virtio_device *vdev;
+	struct device *dma_dev;
+	bool use_dma_api;
+	bool has_edid;
+	u32 num_scanouts;
+	u32 num_capsets;
+
+	struct virtgpu_queue ctrl;
+	struct virtgpu_queue cursorq;
+	struct virtgpu_timeline timeline;
+	struct ida resource_ids;
+	atomic_t num_resources;
+	atomic_t num_errors;
+	struct workqueue_struct *wq;
+
+	struct mutex display_lock;
+	struct delayed_work display_work;
+	unsigned long display_retry;
+	struct drm_property *hotplug_mode_update;
+	struct virtgpu_cmd *panic_cmds[2];
+	struct virtgpu_output outputs[VIRTIO_GPU_MAX_SCANOUTS];
+};
+
+static inline struct virtgpu_device *to_virtgpu_device(struct drm_device *drm)
+{
+	return container_of(drm, struct virtgpu_device, drm);
+}
+
+extern unsigned int virtgpu_timeout_ms;
+
+/**
+ * virtgpu_timeout() - the time that the driver waits for the host's answer
+ *
+ * Return: the bound in jiffies.
+ */
+static inline unsigned long virtgpu_timeout(void)
+{
+	return msecs_to_jiffies(READ_ONCE(virtgpu_timeout_ms));
+}
+
+#endif

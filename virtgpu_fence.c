@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Fences: a timeline signals its fences in the order in which their commands
+ * were queued, whatever the order in which the host answers, because that is
+ * what a dma_fence context promises.
+ */
+
+#include <linux/slab.h>
+
+#include "virtgpu_drv.h"
+
+
+static const char *virtgpu_fence_driver_name(struct dma_fence *fence)
+{
+	return DRIVER_NAME;
+}
+
+static const char *virtgpu_fence_timeline_name(struct dma_fence *fence)
+{
+	return "control";
+}
+
+/*
+ * No .release and no .wait, so that the fence lets go of this module once it
+ * has signalled, where the kernel can do that.
+ */
+static const struct dma_fence_ops virtgpu_fence_ops = {
+	.get_driver_name = virtgpu_fence_driver_name,
+	.get_timeline_name = virtgpu_fence_timeline_name,
+};
+
+/**
+ * virtgpu_timeline_init() - set up an empty timeline
+ * @timeline: the timeline
+ */
+void virtgpu_timeline_init(struct virtgpu_timeline *timeline)
+{
+	spin_lock_init(&timeline->lock);
+	timeline->context = dma_fence_context_alloc(1);
+	timeline->seqno = 0;
+	INIT_LIST_HEAD(&timeline->pending);
+}
+
+/**
+ * virtgpu_fence_alloc() - allocate a fence
+ * @timeline: where it will signal
+ *
+ * The fence is a dma_fence only after virtgpu_fence_emit(); until then
+ * kfree() gets rid of it. May sleep.
+ *
+ * Return: the fence, or NULL when there is no memory.
+ */
+struct virtgpu_fence *virtgpu_fence_alloc(struct virtgpu_timeline *timeline)
+{
+	struct virtgpu_fence *fence = kzalloc(sizeof(*fence), GFP_KERNEL);
+
+	if (!fence)
+		return NULL;
+
+	spin_lock_init(&fence->lock);
+	fence->timeline = timeline;
+	return fence;
+}
+
+/**
+ * virtgpu_fence_emit() - put a fence on its timeline
+ * @fence: the fence
+ *
+ * Called with the queue lock held, so that the order of the timeline is that
+ * of the queue. The fence gets two references: the caller's and one that
+ * virtgpu_fence_complete() drops.
+ */
+void virtgpu_fence_emit(struct virtgpu_fence *fence)
+{
+	struct virtgpu_timeline *timeline = fence->timeline;
+	unsigned long flags;
+
+	spin_lock_irqsave(&timeline->lock, flags);
+	virtgpu_dma_fence_init(&fence->base, &virtgpu_fence_ops, &fence->lock,
+			       timeline->context, ++timeline->seqno);
+	dma_fence_get(&fence->base);
+	list_add_tail(&fence->link, &timeline->pending);
+	spin_unlock_irqrestore(&timeline->lock, flags);
+}
+
+/**
+ * virtgpu_fence_complete() - the command of a fence has ended
+ * @fence: the fence; the command's reference is consumed
+ * @error: 0 or the negative errno with which the command failed
+ *
+ * Signals the fence and those behind it that were complete already, or leaves
+ * that to an older fence. Any context.
+ */
+void virtgpu_fence_complete(struct virtgpu_fence *fence, int error)
+{
+	struct virtgpu_timeline *timeline = fence->timeline;
+	struct virtgpu_fence *next;
+	unsigned long flags;
+
+	if (error)
+		dma_fence_set_error(&fence->base, error);
+
+	spin_lock_irqsave(&timeline->lock, flags);
+	fence->completed = true;
+	list_for_each_entry_safe(fence, next, &timeline->pending, link) {
+		if (!fence->completed)
+			break;
+		list_del(&fence->link);
+		dma_fence_signal(&fence->base);
+		dma_fence_put(&fence->base);
+	}
+	spin_unlock_irqrestore(&timeline->lock, flags);
+}

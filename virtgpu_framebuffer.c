@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Framebuffers: a format and a geometry given to an object's pages.
+ */
+
+#include <linux/slab.h>
+
+#include <drm/drm_damage_helper.h>
+#include <drm/drm_fourcc.h>
+#include <drm/drm_framebuffer.h>
+#include <drm/drm_gem_framebuffer_helper.h>
+#include <drm/drm_print.h>
+
+#include "virtgpu_drv.h"
+
+/*
+ * The names of virtio list the bytes in memory order, those of DRM the bits of
+ * a little-endian word. Alpha means nothing on a primary plane, so that the
+ * host is given the format without it.
+ */
+static const struct virtgpu_format virtgpu_formats[] = {
+	{ DRM_FORMAT_XRGB8888, VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, 4 },
+	{ DRM_FORMAT_ARGB8888, VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, 4 },
+	{ DRM_FORMAT_XBGR8888, VIRTIO_GPU_FORMAT_R8G8B8X8_UNORM, 4 },
+	{ DRM_FORMAT_ABGR8888, VIRTIO_GPU_FORMAT_R8G8B8X8_UNORM, 4 },
+	{ DRM_FORMAT_BGRX8888, VIRTIO_GPU_FORMAT_X8R8G8B8_UNORM, 4 },
+	{ DRM_FORMAT_BGRA8888, VIRTIO_GPU_FORMAT_X8R8G8B8_UNORM, 4 },
+	{ DRM_FORMAT_RGBX8888, VIRTIO_GPU_FORMAT_X8B8G8R8_UNORM, 4 },
+	{ DRM_FORMAT_RGBA8888, VIRTIO_GPU_FORMAT_X8B8G8R8_UNORM, 4 },
+	{ DRM_FORMAT_RGB565, VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, 2, true },
+};
+
+const u32 virtgpu_primary_formats[] = {
+	DRM_FORMAT_XRGB8888, DRM_FORMAT_ARGB8888, DRM_FORMAT_XBGR8888, DRM_FORMAT_ABGR8888,
+	DRM_FORMAT_BGRX8888, DRM_FORMAT_BGRA8888, DRM_FORMAT_RGBX8888, DRM_FORMAT_RGBA8888,
+	DRM_FORMAT_RGB565,
+};
+
+const unsigned int virtgpu_num_primary_formats = ARRAY_SIZE(virtgpu_primary_formats);
+
+static_assert(ARRAY_SIZE(virtgpu_primary_formats) == ARRAY_SIZE(virtgpu_formats));
+
+/**
+ * virtgpu_format_lookup() - find a format
+ * @fourcc: DRM_FORMAT_*
+ *
+ * Return: the format or NULL.
+ */
+const struct virtgpu_format *virtgpu_format_lookup(u32 fourcc)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(virtgpu_formats); i++)
+		if (virtgpu_formats[i].fourcc == fourcc)
+			return &virtgpu_formats[i];
+	return NULL;
+}
+
+static void virtgpu_fb_free_shadow(struct virtgpu_framebuffer *vgfb)
+{
+	struct iosys_map map;
+
+	if (!vgfb->shadow)
+		return;
+	iosys_map_set_vaddr(&map, vgfb->shadow->base.vaddr);
+	drm_gem_vunmap(&vgfb->shadow->base.base, &map);
+	drm_gem_object_put(&vgfb->shadow->base.base);
+	drm_gem_vunmap(vgfb->base.obj[0], &vgfb->map);
+}
+
+/* Mapped for good: a panic screen must be able to convert, too. */
+static int virtgpu_fb_make_shadow(struct virtgpu_framebuffer *vgfb)
+{
+	struct drm_framebuffer *fb = &vgfb->base;
+	struct virtgpu_object *shadow;
+	struct iosys_map map;
+	int ret;
+
+	ret = drm_gem_vmap(fb->obj[0], &vgfb->map);
+	if (ret)
+		return ret;
+	shadow = virtgpu_object_create(to_virtgpu_device(fb->dev),
+				       (size_t)fb->width * fb->height * 4);
+	if (IS_ERR(shadow)) {
+		ret = PTR_ERR(shadow);
+		goto err_vunmap;
+	}
+	ret = drm_gem_vmap(&shadow->base.base, &map);
+	if (ret)
+		goto err_put;
+	vgfb->shadow = shadow;
+	return 0;
+
+err_put:
+	drm_gem_object_put(&shadow->base.base);
+err_vunmap:
+	drm_gem_vunmap(fb->obj[0], &vgfb->map);
+	return ret;
+}
+
+static void virtgpu_fb_destroy(struct drm_framebuffer *fb)
+{
+	struct virtgpu_framebuffer *vgfb = to_virtgpu_framebuffer(fb);
+
+	virtgpu_resource_put(vgfb->res);
+	virtgpu_fb_free_shadow(vgfb);
+	drm_gem_object_put(fb->obj[0]);
+	drm_framebuffer_cleanup(fb);
+	kfree(vgfb);
+}
+
+static const struct drm_framebuffer_funcs virtgpu_fb_funcs = {
+	.create_handle = drm_gem_fb_create_handle,
+	.destroy = virtgpu_fb_destroy,
+	.dirty = drm_atomic_helper_dirtyfb,
+};
+
+/* Give the host a resource that shows the framebuffer, and hear its answer. */
+static int virtgpu_fb_attach(struct virtgpu_framebuffer *vgfb)
+{
+	struct drm_framebuffer *fb = &vgfb->base;
+	struct virtgpu_object *obj = to_virtgpu_object(fb->obj[0]);
+	struct virtgpu_resource *res;
+	u32 width = fb->pitches[0] / 4;
+
+	int ret;
+
+	if (vgfb->format->convert) {
+		ret = virtgpu_fb_make_shadow(vgfb);
+		if (ret)
+			return ret;
+		obj = vgfb->shadow;
+		width = fb->width;
+	}
+
+	res = virtgpu_object_get_resource(obj, vgfb->format->resource, width, fb->height);
+	if (IS_ERR(res))
+		return PTR_ERR(res);
+	vgfb->res = res;
+	return virtgpu_resource_wait(res);
+}
+
+/**
+ * virtgpu_fb_create() - &drm_mode_config_funcs.fb_create
+ * @drm: the DRM device
+ * @file: who asks
+ * @info: the format
+ * @mode_cmd: size, pitch, offset and handle, checked by the core to be free of
+ *	      overflow
+ *
+ * Return: the framebuffer; ERR_PTR(-EINVAL) for a format, size or pitch that
+ * does not go with the object, ERR_PTR(-ENOENT) for a handle that does not
+ * exist, ERR_PTR(-ENOMEM) also when the host has no memory for it, and other
+ * errors of the host.
+ */
+struct drm_framebuffer *virtgpu_fb_create(struct drm_device *drm, struct drm_file *file,
+					  const struct drm_format_info *info,
+					  const struct drm_mode_fb_cmd2 *mode_cmd)
+{
+	const struct virtgpu_format *format = virtgpu_format_lookup(mode_cmd->pixel_format);
+	struct virtgpu_framebuffer *vgfb;
+	int ret;
+
+	if (!format || mode_cmd->pitches[0] % format->cpp || mode_cmd->offsets[0] % format->cpp) {
+		drm_dbg_kms(drm, "no framebuffer of format %p4cc, pitch %u, offset %u\n",
+			    &mode_cmd->pixel_format, mode_cmd->pitches[0], mode_cmd->offsets[0]);
+		return ERR_PTR(-EINVAL);
+	}
+
+	ret = virtgpu_queue_throttle(to_virtgpu_device(drm));
+	if (ret)
+		return ERR_PTR(ret);
+
+	vgfb = kzalloc(sizeof(*vgfb), GFP_KERNEL);
+	if (!vgfb)
+		return ERR_PTR(-ENOMEM);
+	vgfb->format = format;
+
+	ret = drm_gem_fb_init_with_funcs(drm, &vgfb->base, file, info, mode_cmd,
+					 &virtgpu_fb_funcs);
+	if (ret) {
+		kfree(vgfb);
+		return ERR_PTR(ret);
+	}
+
+	ret = virtgpu_fb_attach(vgfb);
+	if (ret) {
+		drm_framebuffer_put(&vgfb->base);
+		return ERR_PTR(ret);
+	}
+	return &vgfb->base;
+}
+
+static void virtgpu_line_565_to_8888(u32 *dst, const u16 *src, unsigned int pixels)
+{
+	while (pixels--) {
+		u32 p = *src++;
+		u32 r = p >> 11, g = p >> 5 & 0x3f, b = p & 0x1f;
+
+		*dst++ = (r << 3 | r >> 2) << 16 | (g << 2 | g >> 4) << 8 | (b << 3 | b >> 2);
+	}
+}
+
+/**
+ * virtgpu_fb_convert() - bring the shadow of a framebuffer up to date
+ * @vgfb: a framebuffer with a shadow, both mapped
+ * @rect: what changed, in pixels
+ */
+void virtgpu_fb_convert(struct virtgpu_framebuffer *vgfb, const struct drm_rect *rect)
+{
+	struct drm_framebuffer *fb = &vgfb->base;
+	const u8 *src = vgfb->map.vaddr;
+	u8 *dst = vgfb->shadow->base.vaddr;
+	int y;
+
+	src += fb->offsets[0] + rect->y1 * fb->pitches[0] + rect->x1 * 2;
+	dst += (rect->y1 * fb->width + rect->x1) * 4;
+	for (y = rect->y1; y < rect->y2; y++) {
+		virtgpu_line_565_to_8888((u32 *)dst, (const u16 *)src, drm_rect_width(rect));
+		src += fb->pitches[0];
+		dst += fb->width * 4;
+	}
+}

@@ -1,0 +1,515 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Objects and resources: the pages that a program draws into, and what the
+ * host knows of them.
+ *
+ * The host writes to and reads from pages that it was given until it has
+ * answered the RESOURCE_UNREF (or the device is reset), so a resource keeps a
+ * reference to its object until then, and the object its pages.
+ */
+
+#include <linux/dma-mapping.h>
+#include <linux/slab.h>
+
+#include <drm/drm_prime.h>
+#include <drm/drm_print.h>
+
+#include "virtgpu_drv.h"
+
+/* ---- memory entries ----------------------------------------------------- */
+
+/* Runs of neighbours: where one ends the next entry begins. */
+struct virtgpu_entry_writer {
+	struct virtgpu_payload *payload;
+	unsigned int count;
+	u64 addr;
+	u64 len;
+};
+
+static void virtgpu_entry_emit(struct virtgpu_entry_writer *w)
+{
+	struct virtio_gpu_mem_entry *entry;
+
+	if (!w->len)
+		return;
+	if (w->payload) {
+		entry = virtgpu_payload_at(w->payload, w->count * sizeof(*entry));
+		entry->addr = cpu_to_le64(w->addr);
+		entry->length = cpu_to_le32(w->len);
+		entry->padding = 0;
+	}
+	w->count++;
+	w->len = 0;
+}
+
+static void virtgpu_entry_add(struct virtgpu_entry_writer *w, u64 addr, u64 len)
+{
+	/* The length of an entry is 32 bits wide. */
+	if (w->len && w->addr + w->len == addr && w->len + len <= SZ_2G) {
+		w->len += len;
+		return;
+	}
+	virtgpu_entry_emit(w);
+	w->addr = addr;
+	w->len = len;
+}
+
+static unsigned int virtgpu_entries_walk(struct virtgpu_object *obj,
+					 struct virtgpu_payload *payload)
+{
+	struct virtgpu_entry_writer w = { .payload = payload };
+	struct scatterlist *sg;
+	unsigned long i;
+
+	if (obj->sgt) {
+		unsigned int n;
+
+		for_each_sgtable_dma_sg(obj->sgt, sg, n)
+			virtgpu_entry_add(&w, sg_dma_address(sg), sg_dma_len(sg));
+	} else {
+		for (i = 0; i < obj->base.base.size >> PAGE_SHIFT; i++)
+			virtgpu_entry_add(&w, page_to_phys(obj->base.pages[i]), PAGE_SIZE);
+	}
+	virtgpu_entry_emit(&w);
+	return w.count;
+}
+
+/* The object's pages as the device sees them, neighbours merged. */
+static struct virtgpu_payload *virtgpu_object_entries(struct virtgpu_device *vgdev,
+						      struct virtgpu_object *obj)
+{
+	unsigned int count = virtgpu_entries_walk(obj, NULL);
+	struct virtgpu_payload *payload;
+
+	payload = virtgpu_payload_alloc(vgdev, count * sizeof(struct virtio_gpu_mem_entry));
+	if (!IS_ERR(payload))
+		virtgpu_entries_walk(obj, payload);
+	return payload;
+}
+
+/* ---- objects ------------------------------------------------------------ */
+
+static void virtgpu_object_unmap(struct virtgpu_object *obj)
+{
+	struct virtgpu_device *vgdev = to_virtgpu_device(obj->base.base.dev);
+
+	if (!obj->sgt)
+		return;
+	dma_unmap_sgtable(vgdev->dma_dev, obj->sgt, DMA_BIDIRECTIONAL, 0);
+	sg_free_table(obj->sgt);
+	kfree(obj->sgt);
+	obj->sgt = NULL;
+}
+
+static void virtgpu_object_free_work(struct work_struct *work)
+{
+	struct virtgpu_object *obj = container_of(work, struct virtgpu_object, free_work);
+	struct drm_gem_object *gem = &obj->base.base;
+
+	dma_resv_lock(gem->resv, NULL);
+	virtgpu_object_unmap(obj);
+	if (obj->pages_pinned)
+		drm_gem_shmem_unpin_locked(&obj->base);
+	dma_resv_unlock(gem->resv);
+	drm_gem_shmem_free(&obj->base);
+}
+
+static void virtgpu_object_release(struct kref *kref)
+{
+	struct virtgpu_object *obj = container_of(kref, struct virtgpu_object, refs);
+
+	queue_work(to_virtgpu_device(obj->base.base.dev)->wq, &obj->free_work);
+}
+
+/**
+ * virtgpu_object_alloc() - &drm_driver.gem_create_object
+ * @drm: the DRM device
+ * @size: in bytes
+ *
+ * Return: the GEM object for the shmem helpers to initialise, or an ERR_PTR().
+ */
+struct drm_gem_object *virtgpu_object_alloc(struct drm_device *drm, size_t size)
+{
+	struct virtgpu_object *obj = kzalloc(sizeof(*obj), GFP_KERNEL);
+
+	if (!obj)
+		return ERR_PTR(-ENOMEM);
+
+	kref_init(&obj->refs);
+	INIT_WORK(&obj->free_work, virtgpu_object_free_work);
+	obj->base.base.funcs = &virtgpu_gem_funcs;
+	return &obj->base.base;
+}
+
+/**
+ * virtgpu_object_create() - make an object with guest pages
+ * @vgdev: the device
+ * @size: in bytes, more than 0; rounded up to whole pages
+ *
+ * Pages come with the first use, and so does the host's resource. May sleep.
+ *
+ * Return: the object or an ERR_PTR().
+ */
+struct virtgpu_object *virtgpu_object_create(struct virtgpu_device *vgdev, size_t size)
+{
+	struct drm_gem_shmem_object *shmem = drm_gem_shmem_create(&vgdev->drm, size);
+
+	if (IS_ERR(shmem))
+		return ERR_CAST(shmem);
+	return container_of(shmem, struct virtgpu_object, base);
+}
+
+/**
+ * virtgpu_object_free() - &drm_gem_object_funcs.free
+ * @gem: the GEM object
+ *
+ * The memory goes when the host has let go of it, too.
+ */
+void virtgpu_object_free(struct drm_gem_object *gem)
+{
+	struct virtgpu_object *obj = to_virtgpu_object(gem);
+
+	if (obj->res)
+		virtgpu_resource_put(obj->res);
+	/* The common case of an object that the host never saw. */
+	if (kref_read(&obj->refs) == 1)
+		virtgpu_object_free_work(&obj->free_work);
+	else
+		kref_put(&obj->refs, virtgpu_object_release);
+}
+
+static int virtgpu_object_pin_locked(struct virtgpu_object *obj)
+{
+	struct drm_gem_object *gem = &obj->base.base;
+	struct virtgpu_device *vgdev = to_virtgpu_device(gem->dev);
+	struct sg_table *sgt;
+	int ret;
+
+	dma_resv_assert_held(gem->resv);
+
+	if (!obj->pages_pinned) {
+		ret = drm_gem_shmem_pin_locked(&obj->base);
+		if (ret)
+			return ret;
+		obj->pages_pinned = true;
+	}
+	if (!vgdev->use_dma_api || obj->sgt)
+		return 0;
+
+	sgt = drm_prime_pages_to_sg(gem->dev, obj->base.pages, gem->size >> PAGE_SHIFT);
+	if (IS_ERR(sgt))
+		return PTR_ERR(sgt);
+	ret = dma_map_sgtable(vgdev->dma_dev, sgt, DMA_BIDIRECTIONAL, 0);
+	if (ret) {
+		sg_free_table(sgt);
+		kfree(sgt);
+		return ret;
+	}
+	obj->sgt = sgt;
+	return 0;
+}
+
+/**
+ * virtgpu_object_sync_for_device() - show the device what the CPU wrote
+ * @obj: the object
+ * @offset: of the first byte
+ * @len: in bytes
+ *
+ * Only the part that changed, since a bounce buffer is copied here. Nothing to
+ * do where the device uses the pages themselves.
+ */
+void virtgpu_object_sync_for_device(struct virtgpu_object *obj, size_t offset, size_t len)
+{
+	struct virtgpu_device *vgdev = to_virtgpu_device(obj->base.base.dev);
+	struct scatterlist *sg;
+	unsigned int i;
+
+	if (!obj->sgt)
+		return;
+
+	for_each_sgtable_dma_sg(obj->sgt, sg, i) {
+		size_t part, size = sg_dma_len(sg);
+
+		if (offset >= size) {
+			offset -= size;
+			continue;
+		}
+		part = min(len, size - offset);
+		dma_sync_single_range_for_device(vgdev->dma_dev, sg_dma_address(sg), offset,
+						 part, DMA_TO_DEVICE);
+		len -= part;
+		if (!len)
+			break;
+		offset = 0;
+	}
+}
+
+/* ---- resources ---------------------------------------------------------- */
+
+static void virtgpu_resource_destroy(struct kref *kref)
+{
+	struct virtgpu_resource *res = container_of(kref, struct virtgpu_resource, refs);
+
+	ida_free(&res->vgdev->resource_ids, res->id);
+	kref_put(&res->obj->refs, virtgpu_object_release);
+	kfree(res);
+}
+
+/**
+ * virtgpu_resource_release_ref() - drop a reference that is not an owner's
+ * @res: the resource
+ *
+ * Any context.
+ */
+void virtgpu_resource_release_ref(struct virtgpu_resource *res)
+{
+	kref_put(&res->refs, virtgpu_resource_destroy);
+}
+
+/*
+ * A resource that nobody owns any more and whose creation is settled. Failing
+ * is not possible any more: the command was set aside when it was made.
+ */
+static void virtgpu_resource_unref(struct virtgpu_resource *res)
+{
+	struct virtgpu_cmd *cmd = res->unref;
+
+	res->unref = NULL;
+	if (res->created)
+		virtgpu_queue_submit(cmd);
+	else
+		virtgpu_cmd_put(cmd);
+	virtgpu_resource_release_ref(res);
+}
+
+static void virtgpu_resource_unref_done(struct virtgpu_cmd *cmd)
+{
+	atomic_dec(&cmd->res->vgdev->num_resources);
+}
+
+/* The answer to one of the commands that make a resource. */
+static void virtgpu_resource_step_done(struct virtgpu_cmd *cmd)
+{
+	struct virtgpu_resource *res = cmd->res;
+
+	if (cmd->error) {
+		cmpxchg(&res->error, 0, cmd->error);
+	} else if (cmd->info->type != VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING) {
+		res->created = true;
+		atomic_inc(&res->vgdev->num_resources);
+	}
+	if (!atomic_dec_and_test(&res->steps))
+		return;
+
+	smp_store_release(&res->state, res->error ? VIRTGPU_RES_FAILED : VIRTGPU_RES_LIVE);
+	complete_all(&res->settled);
+	if (atomic_fetch_or(VIRTGPU_RES_SETTLED, &res->fate) & VIRTGPU_RES_UNOWNED)
+		virtgpu_resource_unref(res);
+}
+
+static void virtgpu_resource_disown(struct kref *kref)
+{
+	struct virtgpu_resource *res = container_of(kref, struct virtgpu_resource, users);
+
+	if (atomic_fetch_or(VIRTGPU_RES_UNOWNED, &res->fate) & VIRTGPU_RES_SETTLED)
+		virtgpu_resource_unref(res);
+}
+
+/**
+ * virtgpu_resource_put() - an owner lets go of a resource
+ * @res: the resource or NULL
+ *
+ * With the last owner RESOURCE_UNREF goes out, after the answer to the
+ * commands that make the resource. Any context.
+ */
+void virtgpu_resource_put(struct virtgpu_resource *res)
+{
+	if (res)
+		kref_put(&res->users, virtgpu_resource_disown);
+}
+
+/**
+ * virtgpu_resource_wait() - wait until the host has taken or refused a resource
+ * @res: the resource
+ *
+ * Process context.
+ *
+ * Return: 0 when it can be used, the errno of the host's refusal, -ETIMEDOUT
+ * when there was no answer within virtgpu_timeout(), or -ERESTARTSYS when the
+ * task is being killed.
+ */
+int virtgpu_resource_wait(struct virtgpu_resource *res)
+{
+	long left;
+
+	if (smp_load_acquire(&res->state) == VIRTGPU_RES_LIVE)
+		return 0;
+
+	left = wait_for_completion_killable_timeout(&res->settled, virtgpu_timeout());
+	if (left < 0)
+		return left;
+	return left ? res->error : -ETIMEDOUT;
+}
+
+static struct virtgpu_cmd *virtgpu_resource_cmd(struct virtgpu_resource *res,
+						enum virtgpu_cmd_id id,
+						void (*done)(struct virtgpu_cmd *cmd),
+						struct list_head *cmds)
+{
+	struct virtgpu_cmd *cmd = virtgpu_cmd_alloc(res->vgdev, id);
+
+	if (IS_ERR(cmd))
+		return cmd;
+
+	kref_get(&res->refs);
+	cmd->res = res;
+	cmd->done = done;
+	list_add_tail(&cmd->link, cmds);
+	return cmd;
+}
+
+static int virtgpu_resource_build_2d(struct virtgpu_resource *res, struct list_head *cmds)
+{
+	struct virtgpu_payload *entries;
+	struct virtgpu_cmd *cmd;
+
+	cmd = virtgpu_resource_cmd(res, VIRTGPU_RESOURCE_CREATE_2D,
+				   virtgpu_resource_step_done, cmds);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+	virtgpu_encode_create_2d(cmd, res->id, res->format, res->width, res->height);
+
+	cmd = virtgpu_resource_cmd(res, VIRTGPU_RESOURCE_ATTACH_BACKING,
+				   virtgpu_resource_step_done, cmds);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+	entries = virtgpu_object_entries(res->vgdev, res->obj);
+	if (IS_ERR(entries))
+		return PTR_ERR(entries);
+	virtgpu_encode_attach_backing(cmd, res->id, entries);
+	return 0;
+}
+
+static int virtgpu_resource_build_unref(struct virtgpu_resource *res)
+{
+	struct virtgpu_cmd *cmd;
+	LIST_HEAD(cmds);
+
+	cmd = virtgpu_resource_cmd(res, VIRTGPU_RESOURCE_UNREF,
+				   virtgpu_resource_unref_done, &cmds);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+	virtgpu_encode_resource(cmd, res->id);
+	cmd->fenced = true;
+	res->unref = cmd;
+	return 0;
+}
+
+static struct virtgpu_resource *virtgpu_resource_alloc(struct virtgpu_device *vgdev,
+						       struct virtgpu_object *obj)
+{
+	struct virtgpu_resource *res = kzalloc(sizeof(*res), GFP_KERNEL);
+	int id;
+
+	if (!res)
+		return ERR_PTR(-ENOMEM);
+
+	id = ida_alloc_min(&vgdev->resource_ids, 1, GFP_KERNEL);
+	if (id < 0) {
+		kfree(res);
+		return ERR_PTR(id);
+	}
+	res->id = id;
+	res->vgdev = vgdev;
+	kref_get(&obj->refs);
+	res->obj = obj;
+	kref_init(&res->refs);
+	kref_init(&res->users);
+	init_completion(&res->settled);
+	return res;
+}
+
+static struct virtgpu_resource *virtgpu_resource_create_2d(struct virtgpu_object *obj, u32 format,
+							   u32 width, u32 height)
+{
+	struct virtgpu_device *vgdev = to_virtgpu_device(obj->base.base.dev);
+	struct virtgpu_resource *res;
+	struct virtgpu_cmd *cmd, *next;
+	LIST_HEAD(cmds);
+	int ret;
+
+	ret = virtgpu_object_pin_locked(obj);
+	if (ret)
+		return ERR_PTR(ret);
+
+	res = virtgpu_resource_alloc(vgdev, obj);
+	if (IS_ERR(res))
+		return res;
+	res->format = format;
+	res->width = width;
+	res->height = height;
+
+	ret = virtgpu_resource_build_unref(res) ?: virtgpu_resource_build_2d(res, &cmds);
+	if (ret)
+		goto err_free;
+
+	atomic_set(&res->steps, 2);
+	virtgpu_queue_submit_list(&vgdev->ctrl, &cmds);
+	return res;
+
+err_free:
+	list_for_each_entry_safe(cmd, next, &cmds, link)
+		virtgpu_cmd_put(cmd);
+	if (res->unref)
+		virtgpu_cmd_put(res->unref);
+	virtgpu_resource_release_ref(res);
+	return ERR_PTR(ret);
+}
+
+static bool virtgpu_resource_fits(const struct virtgpu_resource *res, u32 format,
+				  u32 width, u32 height)
+{
+	return smp_load_acquire(&res->state) != VIRTGPU_RES_FAILED && res->format == format &&
+	       res->width == width && res->height == height;
+}
+
+/**
+ * virtgpu_object_get_resource() - a 2D resource over an object's pages
+ * @obj: the object, with at least @width x @height pixels of 4 bytes, or the
+ *	 last line cut short
+ * @format: VIRTIO_GPU_FORMAT_*
+ * @width: in pixels
+ * @height: in pixels
+ *
+ * The object's own resource where that has the right geometry, else one more.
+ * Its creation is under way when this returns; virtgpu_resource_wait() tells
+ * how it ended. Process context; takes the object's reservation lock.
+ *
+ * Return: the resource, to be put with virtgpu_resource_put(), or an ERR_PTR().
+ */
+struct virtgpu_resource *virtgpu_object_get_resource(struct virtgpu_object *obj, u32 format,
+						     u32 width, u32 height)
+{
+	struct drm_gem_object *gem = &obj->base.base;
+	struct virtgpu_resource *res;
+	int ret;
+
+	ret = dma_resv_lock_interruptible(gem->resv, NULL);
+	if (ret)
+		return ERR_PTR(ret);
+
+	if (obj->res && virtgpu_resource_fits(obj->res, format, width, height)) {
+		res = virtgpu_resource_get(obj->res);
+		goto out_unlock;
+	}
+
+	res = virtgpu_resource_create_2d(obj, format, width, height);
+	if (!IS_ERR(res) && (!obj->res || obj->res->state == VIRTGPU_RES_FAILED)) {
+		virtgpu_resource_put(obj->res);
+		obj->res = virtgpu_resource_get(res);
+	}
+
+out_unlock:
+	dma_resv_unlock(gem->resv);
+	return res;
+}

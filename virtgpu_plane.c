@@ -1,0 +1,800 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Planes: what a commit shows. All that may fail is done in the check and
+ * prepare steps, commands included, so that the commit itself only encodes
+ * and queues.
+ */
+
+#include <linux/iosys-map.h>
+#include <linux/slab.h>
+
+#include <drm/drm_atomic.h>
+#include <drm/drm_atomic_helper.h>
+#include <drm/drm_damage_helper.h>
+#include <drm/drm_fourcc.h>
+#include <drm/drm_gem_atomic_helper.h>
+#include <drm/drm_managed.h>
+#include <drm/drm_panic.h>
+#include <drm/drm_print.h>
+#include <drm/drm_vblank.h>
+
+#include "virtgpu_drv.h"
+
+/* ---- damage ------------------------------------------------------------- */
+
+#define VIRTGPU_MAX_DAMAGE 16
+
+/* Pixels that are cheaper to copy than to send a command of their own for. */
+#define VIRTGPU_MERGE_SLACK 1024
+
+struct virtgpu_damage {
+	unsigned int count;
+	struct drm_rect rects[VIRTGPU_MAX_DAMAGE];
+};
+
+static s64 virtgpu_rect_area(const struct drm_rect *r)
+{
+	return (s64)drm_rect_width(r) * drm_rect_height(r);
+}
+
+static struct drm_rect virtgpu_rect_union(const struct drm_rect *a, const struct drm_rect *b)
+{
+	return (struct drm_rect) {
+		.x1 = min(a->x1, b->x1), .y1 = min(a->y1, b->y1),
+		.x2 = max(a->x2, b->x2), .y2 = max(a->y2, b->y2),
+	};
+}
+
+/* Pixels copied for nothing when the two become one. */
+static s64 virtgpu_merge_waste(const struct drm_rect *a, const struct drm_rect *b)
+{
+	struct drm_rect both = virtgpu_rect_union(a, b);
+
+	return virtgpu_rect_area(&both) - virtgpu_rect_area(a) - virtgpu_rect_area(b);
+}
+
+/* Add a rectangle; it is merged where that costs less or no room is left. */
+static void virtgpu_damage_add(struct virtgpu_damage *damage, struct drm_rect rect)
+{
+	unsigned int i, best;
+	s64 waste, least;
+
+	while (damage->count) {
+		least = S64_MAX;
+		for (i = 0; i < damage->count; i++) {
+			waste = virtgpu_merge_waste(&damage->rects[i], &rect);
+			if (waste < least) {
+				least = waste;
+				best = i;
+			}
+		}
+		if (least > VIRTGPU_MERGE_SLACK && damage->count < VIRTGPU_MAX_DAMAGE)
+			break;
+		rect = virtgpu_rect_union(&damage->rects[best], &rect);
+		damage->rects[best] = damage->rects[--damage->count];
+	}
+	damage->rects[damage->count++] = rect;
+}
+
+static struct drm_rect virtgpu_damage_bounds(const struct virtgpu_damage *damage)
+{
+	struct drm_rect bounds = damage->rects[0];
+	unsigned int i;
+
+	for (i = 1; i < damage->count; i++)
+		bounds = virtgpu_rect_union(&bounds, &damage->rects[i]);
+	return bounds;
+}
+
+/* ---- plane state -------------------------------------------------------- */
+
+/**
+ * struct virtgpu_plane_state - state of a plane
+ * @base: the DRM state
+ * @cmds: commands set aside for the commit
+ * @damage: what the commit transfers
+ * @new_image: the cursor's image changes, not only its position
+ * @mapped: the object that @map is of, holds a reference, or NULL
+ * @map: the cursor's pixels
+ */
+struct virtgpu_plane_state {
+	struct drm_plane_state base;
+	struct list_head cmds;
+	struct virtgpu_damage damage;
+	bool new_image;
+	struct drm_gem_object *mapped;
+	struct iosys_map map;
+};
+
+static struct virtgpu_plane_state *to_virtgpu_plane_state(struct drm_plane_state *state)
+{
+	return container_of(state, struct virtgpu_plane_state, base);
+}
+
+static void virtgpu_plane_reset(struct drm_plane *plane)
+{
+	struct virtgpu_plane_state *vgps;
+
+	if (plane->state)
+		plane->funcs->atomic_destroy_state(plane, plane->state);
+	plane->state = NULL;
+
+	vgps = kzalloc(sizeof(*vgps), GFP_KERNEL);
+	if (!vgps)
+		return;
+	INIT_LIST_HEAD(&vgps->cmds);
+	__drm_atomic_helper_plane_reset(plane, &vgps->base);
+}
+
+static struct drm_plane_state *virtgpu_plane_duplicate_state(struct drm_plane *plane)
+{
+	struct virtgpu_plane_state *vgps = kzalloc(sizeof(*vgps), GFP_KERNEL);
+
+	if (!vgps)
+		return NULL;
+	INIT_LIST_HEAD(&vgps->cmds);
+	__drm_atomic_helper_plane_duplicate_state(plane, &vgps->base);
+	return &vgps->base;
+}
+
+static void virtgpu_plane_destroy_state(struct drm_plane *plane, struct drm_plane_state *state)
+{
+	__drm_atomic_helper_plane_destroy_state(state);
+	kfree(to_virtgpu_plane_state(state));
+}
+
+static const struct drm_plane_funcs virtgpu_plane_funcs = {
+	.update_plane = drm_atomic_helper_update_plane,
+	.disable_plane = drm_atomic_helper_disable_plane,
+	.reset = virtgpu_plane_reset,
+	.atomic_duplicate_state = virtgpu_plane_duplicate_state,
+	.atomic_destroy_state = virtgpu_plane_destroy_state,
+};
+
+static void virtgpu_plane_cleanup_fb(struct drm_plane *plane, struct drm_plane_state *state)
+{
+	struct virtgpu_plane_state *vgps = to_virtgpu_plane_state(state);
+
+	virtgpu_cmd_unreserve(&vgps->cmds);
+	if (vgps->mapped) {
+		drm_gem_vunmap(vgps->mapped, &vgps->map);
+		drm_gem_object_put(vgps->mapped);
+		vgps->mapped = NULL;
+	}
+}
+
+static struct drm_crtc_state *virtgpu_plane_crtc_state(const struct drm_plane_state *state)
+{
+	return state->crtc && state->state ?
+	       drm_atomic_get_new_crtc_state(state->state, state->crtc) : NULL;
+}
+
+/* ---- primary plane ------------------------------------------------------ */
+
+static int virtgpu_primary_check(struct drm_plane *plane, struct drm_atomic_commit *commit)
+{
+	struct drm_plane_state *new = drm_atomic_get_new_plane_state(commit, plane);
+	struct drm_plane_state *old = drm_atomic_get_old_plane_state(commit, plane);
+	struct drm_crtc_state *crtc_state;
+	int ret;
+
+	/* Clips tell what changed on the screen, not in another buffer. */
+	new->ignore_damage_clips = new->fb != old->fb;
+
+	if (!new->crtc)
+		return 0;
+	crtc_state = drm_atomic_get_new_crtc_state(commit, new->crtc);
+	ret = drm_atomic_helper_check_plane_state(new, crtc_state, DRM_PLANE_NO_SCALING,
+						  DRM_PLANE_NO_SCALING, false, true);
+	if (ret || !new->visible)
+		return ret;
+
+	/* A scan-out starts on a whole pixel. */
+	return (new->src_x | new->src_y) & 0xffff ? -EINVAL : 0;
+}
+
+static void virtgpu_collect_damage(struct virtgpu_plane_state *vgps,
+				   const struct drm_plane_state *old, bool full)
+{
+	struct drm_plane_state *new = &vgps->base;
+	struct drm_atomic_helper_damage_iter iter;
+	struct drm_rect rect;
+
+	vgps->damage.count = 0;
+	if (!new->visible)
+		return;
+
+	if (full) {
+		drm_rect_fp_to_int(&rect, &new->src);
+		virtgpu_damage_add(&vgps->damage, rect);
+		return;
+	}
+	drm_atomic_helper_damage_iter_init(&iter, old, new);
+	drm_atomic_for_each_plane_damage(&iter, &rect)
+		virtgpu_damage_add(&vgps->damage, rect);
+}
+
+static int virtgpu_primary_prepare_fb(struct drm_plane *plane, struct drm_plane_state *new)
+{
+	struct virtgpu_plane_state *vgps = to_virtgpu_plane_state(new);
+	struct virtgpu_device *vgdev = to_virtgpu_device(plane->dev);
+	struct drm_crtc_state *crtc_state = virtgpu_plane_crtc_state(new);
+	int ret;
+
+	if (new->fb) {
+		ret = drm_gem_plane_helper_prepare_fb(plane, new);
+		if (ret)
+			return ret;
+	}
+
+	virtgpu_collect_damage(vgps, plane->state,
+			       crtc_state && drm_atomic_crtc_needs_modeset(crtc_state));
+
+	/* The transfers, one flush, and SET_SCANOUT for each scan-out. */
+	ret = virtgpu_cmd_reserve(&vgps->cmds,
+				  vgps->damage.count + 1 + vgdev->num_scanouts);
+	if (ret)
+		virtgpu_plane_cleanup_fb(plane, new);
+	return ret;
+}
+
+static void virtgpu_set_scanouts(struct virtgpu_output *output, struct list_head *cmds,
+				 u32 id, const struct drm_rect *rect)
+{
+	struct virtgpu_device *vgdev = to_virtgpu_device(output->crtc.dev);
+	unsigned long scanouts = output->scanouts;
+	struct virtgpu_cmd *cmd;
+	unsigned int i;
+
+	for_each_set_bit(i, &scanouts, VIRTIO_GPU_MAX_SCANOUTS) {
+		cmd = virtgpu_cmd_take(vgdev, cmds, VIRTGPU_SET_SCANOUT);
+		if (!cmd)
+			return;
+		virtgpu_encode_set_scanout(cmd, i, id, rect);
+		list_add_tail(&cmd->link, &output->batch);
+	}
+}
+
+static void virtgpu_primary_transfer(struct virtgpu_output *output,
+				     struct virtgpu_plane_state *vgps,
+				     const struct drm_rect *rect)
+{
+	struct virtgpu_framebuffer *vgfb = to_virtgpu_framebuffer(vgps->base.fb);
+	struct virtgpu_resource *res = vgfb->res;
+	struct virtgpu_cmd *cmd;
+	u32 pitch = res->width * 4;
+	u64 offset;
+
+	if (vgfb->shadow)
+		virtgpu_fb_convert(vgfb, rect);
+
+	offset = (vgfb->shadow ? 0 : vgfb->base.offsets[0]) +
+		 (u64)rect->y1 * pitch + rect->x1 * 4;
+	virtgpu_object_sync_for_device(res->obj, offset,
+				       (size_t)(drm_rect_height(rect) - 1) * pitch +
+				       drm_rect_width(rect) * 4);
+
+	cmd = virtgpu_cmd_take(res->vgdev, &vgps->cmds, VIRTGPU_TRANSFER_TO_HOST_2D);
+	if (!cmd)
+		return;
+	virtgpu_encode_transfer_2d(cmd, res->id, offset, rect);
+	list_add_tail(&cmd->link, &output->batch);
+}
+
+static bool virtgpu_scanout_changed(const struct drm_plane_state *old,
+				    const struct drm_plane_state *new,
+				    const struct drm_crtc_state *crtc_state)
+{
+	return drm_atomic_crtc_needs_modeset(crtc_state) || !old->visible || old->fb != new->fb ||
+	       !drm_rect_equals(&old->src, &new->src);
+}
+
+static void virtgpu_primary_update(struct drm_plane *plane, struct drm_atomic_commit *commit)
+{
+	struct drm_plane_state *old = drm_atomic_get_old_plane_state(commit, plane);
+	struct drm_plane_state *new = drm_atomic_get_new_plane_state(commit, plane);
+	struct virtgpu_plane_state *vgps = to_virtgpu_plane_state(new);
+	struct virtgpu_device *vgdev = to_virtgpu_device(plane->dev);
+	struct virtgpu_output *output = crtc_to_output(new->crtc);
+	struct virtgpu_framebuffer *vgfb = to_virtgpu_framebuffer(new->fb);
+	struct drm_rect rect;
+	struct virtgpu_cmd *cmd;
+	unsigned int i;
+
+	if (!new->visible) {
+		virtgpu_set_scanouts(output, &vgps->cmds, 0, NULL);
+		return;
+	}
+
+	for (i = 0; i < vgps->damage.count; i++)
+		virtgpu_primary_transfer(output, vgps, &vgps->damage.rects[i]);
+
+	if (virtgpu_scanout_changed(old, new, drm_atomic_get_new_crtc_state(commit, new->crtc))) {
+		drm_rect_fp_to_int(&rect, &new->src);
+		virtgpu_set_scanouts(output, &vgps->cmds, vgfb->res->id, &rect);
+	}
+
+	if (!vgps->damage.count)
+		return;
+	cmd = virtgpu_cmd_take(vgdev, &vgps->cmds, VIRTGPU_RESOURCE_FLUSH);
+	if (!cmd)
+		return;
+	rect = virtgpu_damage_bounds(&vgps->damage);
+	virtgpu_encode_flush(cmd, vgfb->res->id, &rect);
+	list_add_tail(&cmd->link, &output->batch);
+}
+
+static void virtgpu_primary_disable(struct drm_plane *plane, struct drm_atomic_commit *commit)
+{
+	struct drm_plane_state *old = drm_atomic_get_old_plane_state(commit, plane);
+	struct drm_plane_state *new = drm_atomic_get_new_plane_state(commit, plane);
+
+	if (old->crtc)
+		virtgpu_set_scanouts(crtc_to_output(old->crtc),
+				     &to_virtgpu_plane_state(new)->cmds, 0, NULL);
+}
+
+/* ---- panic screen ------------------------------------------------------- */
+
+static int virtgpu_panic_get_buffer(struct drm_plane *plane, struct drm_scanout_buffer *sb)
+{
+	struct drm_plane_state *state = plane->state;
+	struct drm_framebuffer *fb;
+	struct drm_gem_shmem_object *shmem;
+
+	if (!state || !state->fb || !state->visible)
+		return -ENODEV;
+
+	fb = state->fb;
+	shmem = to_drm_gem_shmem_obj(fb->obj[0]);
+	if (shmem->vaddr)
+		iosys_map_set_vaddr(&sb->map[0], shmem->vaddr + fb->offsets[0]);
+	else if (fb->offsets[0] || !virtgpu_panic_set_pages(sb, shmem->pages))
+		return -ENODEV;
+
+	sb->format = fb->format;
+	sb->pitch[0] = fb->pitches[0];
+	sb->width = fb->width;
+	sb->height = fb->height;
+	/* Stay on the visible part where it starts with the buffer. */
+	if (!state->src.x1 && !state->src.y1) {
+		sb->width = drm_rect_width(&state->src) >> 16;
+		sb->height = drm_rect_height(&state->src) >> 16;
+	}
+	return 0;
+}
+
+static void virtgpu_panic_flush(struct drm_plane *plane)
+{
+	struct virtgpu_device *vgdev = to_virtgpu_device(plane->dev);
+	struct virtgpu_framebuffer *vgfb = to_virtgpu_framebuffer(plane->state->fb);
+	struct drm_rect rect = DRM_RECT_INIT(0, 0, vgfb->base.width, vgfb->base.height);
+	struct virtgpu_resource *res = vgfb->res;
+	u64 offset = 0;
+
+	if (vgfb->shadow)
+		virtgpu_fb_convert(vgfb, &rect);
+	else
+		offset = vgfb->base.offsets[0];
+	virtgpu_object_sync_for_device(res->obj, offset,
+				       (size_t)rect.y2 * res->width * 4);
+
+	virtgpu_encode_transfer_2d(vgdev->panic_cmds[0], res->id, offset, &rect);
+	virtgpu_encode_flush(vgdev->panic_cmds[1], res->id, &rect);
+	virtgpu_queue_submit_panic(vgdev->panic_cmds, ARRAY_SIZE(vgdev->panic_cmds));
+}
+
+static const struct drm_plane_helper_funcs virtgpu_primary_helper_funcs = {
+	.prepare_fb = virtgpu_primary_prepare_fb,
+	.cleanup_fb = virtgpu_plane_cleanup_fb,
+	.atomic_check = virtgpu_primary_check,
+	.atomic_update = virtgpu_primary_update,
+	.atomic_disable = virtgpu_primary_disable,
+	.get_scanout_buffer = virtgpu_panic_get_buffer,
+	.panic_flush = virtgpu_panic_flush,
+};
+
+/* ---- cursor plane ------------------------------------------------------- */
+
+/*
+ * The host takes the image of a cursor from a 64x64 resource at the moment of
+ * UPDATE_CURSOR. The program's image is padded into a buffer of the CRTC's, the
+ * buffer is transferred on the control queue, and only the answer to that
+ * sends UPDATE_CURSOR on the other queue, with the position of that moment.
+ */
+
+static const u32 virtgpu_cursor_formats[] = { DRM_FORMAT_ARGB8888 };
+
+static void virtgpu_cursor_fini_action(struct drm_device *drm, void *data)
+{
+	struct virtgpu_cursor *cursor = data;
+	struct iosys_map map;
+
+	if (!cursor->obj)
+		return;
+	iosys_map_set_vaddr(&map, cursor->obj->base.vaddr);
+	virtgpu_resource_put(cursor->res);
+	drm_gem_vunmap(&cursor->obj->base.base, &map);
+	drm_gem_object_put(&cursor->obj->base.base);
+}
+
+/**
+ * virtgpu_cursor_init() - set up the cursor of an output's CRTC
+ * @vgdev: the device
+ * @output: the output
+ *
+ * Return: 0 or a negative errno.
+ */
+int virtgpu_cursor_init(struct virtgpu_device *vgdev, struct virtgpu_output *output)
+{
+	spin_lock_init(&output->cursor.lock);
+	return drmm_add_action_or_reset(&vgdev->drm, virtgpu_cursor_fini_action,
+					&output->cursor);
+}
+
+/* The buffer comes with the first cursor; most outputs have it for good then. */
+static int virtgpu_cursor_get_buffer(struct virtgpu_device *vgdev, struct virtgpu_cursor *cursor)
+{
+	struct virtgpu_resource *res;
+	struct virtgpu_object *obj;
+	struct iosys_map map;
+	int ret;
+
+	if (cursor->obj)
+		return 0;
+
+	obj = virtgpu_object_create(vgdev, VIRTGPU_CURSOR_SIZE * VIRTGPU_CURSOR_SIZE * 4);
+	if (IS_ERR(obj))
+		return PTR_ERR(obj);
+	ret = drm_gem_vmap(&obj->base.base, &map);
+	if (ret)
+		goto err_put;
+
+	res = virtgpu_object_get_resource(obj, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM,
+					  VIRTGPU_CURSOR_SIZE, VIRTGPU_CURSOR_SIZE);
+	if (IS_ERR(res)) {
+		ret = PTR_ERR(res);
+		goto err_vunmap;
+	}
+	ret = virtgpu_resource_wait(res);
+	if (ret)
+		goto err_resource;
+
+	cursor->res = res;
+	cursor->obj = obj;
+	return 0;
+
+err_resource:
+	virtgpu_resource_put(res);
+err_vunmap:
+	drm_gem_vunmap(&obj->base.base, &map);
+err_put:
+	drm_gem_object_put(&obj->base.base);
+	return ret;
+}
+
+static int virtgpu_cursor_check_state(struct drm_plane_state *new,
+				      const struct drm_crtc_state *crtc_state)
+{
+	int ret;
+
+	ret = drm_atomic_helper_check_plane_state(new, crtc_state, DRM_PLANE_NO_SCALING,
+						  DRM_PLANE_NO_SCALING, true, true);
+	if (ret || !new->fb)
+		return ret;
+	/* 5.7.6.10: a cursor is 64 pixels wide and high. */
+	if (new->crtc_w > VIRTGPU_CURSOR_SIZE || new->crtc_h > VIRTGPU_CURSOR_SIZE)
+		return -EINVAL;
+	return 0;
+}
+
+static int virtgpu_cursor_check(struct drm_plane *plane, struct drm_atomic_commit *commit)
+{
+	struct drm_plane_state *new = drm_atomic_get_new_plane_state(commit, plane);
+
+	if (!new->crtc)
+		return 0;
+	return virtgpu_cursor_check_state(new, drm_atomic_get_new_crtc_state(commit, new->crtc));
+}
+
+static bool virtgpu_cursor_image_changed(const struct drm_plane_state *old,
+					 const struct drm_plane_state *new)
+{
+	struct drm_crtc_state *crtc_state = virtgpu_plane_crtc_state(new);
+
+	return old->fb != new->fb || old->crtc != new->crtc ||
+	       old->src_x != new->src_x || old->src_y != new->src_y ||
+	       old->src_w != new->src_w || old->src_h != new->src_h ||
+	       old->hotspot_x != new->hotspot_x || old->hotspot_y != new->hotspot_y ||
+	       (crtc_state && drm_atomic_crtc_needs_modeset(crtc_state));
+}
+
+static int virtgpu_cursor_prepare_fb(struct drm_plane *plane, struct drm_plane_state *new)
+{
+	struct virtgpu_plane_state *vgps = to_virtgpu_plane_state(new);
+	struct virtgpu_device *vgdev = to_virtgpu_device(plane->dev);
+	int ret;
+
+	vgps->new_image = new->fb && virtgpu_cursor_image_changed(plane->state, new);
+	if (vgps->new_image) {
+		struct virtgpu_output *output = crtc_to_output(new->crtc);
+		struct drm_gem_object *gem = new->fb->obj[0];
+
+		ret = drm_gem_plane_helper_prepare_fb(plane, new);
+		if (ret)
+			return ret;
+		ret = virtgpu_cursor_get_buffer(vgdev, &output->cursor);
+		if (ret)
+			return ret;
+		ret = drm_gem_vmap(gem, &vgps->map);
+		if (ret)
+			return ret;
+		drm_gem_object_get(gem);
+		vgps->mapped = gem;
+	}
+
+	/* One for each scan-out, and the transfer. */
+	ret = virtgpu_cmd_reserve(&vgps->cmds, vgdev->num_scanouts + 1);
+	if (ret)
+		virtgpu_plane_cleanup_fb(plane, new);
+	return ret;
+}
+
+static void virtgpu_cursor_copy(struct virtgpu_cursor *cursor, struct virtgpu_plane_state *vgps)
+{
+	const struct drm_plane_state *state = &vgps->base;
+	const struct drm_framebuffer *fb = state->fb;
+	size_t src = fb->offsets[0] + (state->src_y >> 16) * fb->pitches[0] +
+		     (state->src_x >> 16) * 4;
+	size_t line = min_t(u32, state->src_w >> 16, VIRTGPU_CURSOR_SIZE) * 4;
+	u32 lines = min_t(u32, state->src_h >> 16, VIRTGPU_CURSOR_SIZE);
+	u8 *dst = cursor->obj->base.vaddr;
+	u32 y;
+
+	if (line < VIRTGPU_CURSOR_SIZE * 4 || lines < VIRTGPU_CURSOR_SIZE)
+		memset(dst, 0, cursor->obj->base.base.size);
+	for (y = 0; y < lines; y++)
+		iosys_map_memcpy_from(dst + y * VIRTGPU_CURSOR_SIZE * 4, &vgps->map,
+				      src + y * fb->pitches[0], line);
+	virtgpu_object_sync_for_device(cursor->obj, 0, cursor->obj->base.base.size);
+}
+
+/* Forget an image that is still on its way. */
+static void virtgpu_cursor_cancel_locked(struct virtgpu_cursor *cursor)
+{
+	lockdep_assert_held(&cursor->lock);
+
+	cursor->transfer = NULL;
+	virtgpu_cmd_unreserve(&cursor->pending);
+}
+
+/* The image is at the host, or an image that is out of date by now. */
+static void virtgpu_cursor_transferred(struct virtgpu_cmd *transfer)
+{
+	struct virtgpu_output *output = transfer->data;
+	struct virtgpu_cursor *cursor = &output->cursor;
+	struct virtgpu_device *vgdev = transfer->vgdev;
+	unsigned long flags, scanouts;
+	struct virtgpu_cmd *cmd;
+	LIST_HEAD(cmds);
+	unsigned int i;
+
+	spin_lock_irqsave(&cursor->lock, flags);
+	if (cursor->transfer != transfer) {
+		spin_unlock_irqrestore(&cursor->lock, flags);
+		return;
+	}
+	scanouts = transfer->error ? 0 : cursor->scanouts;
+	for_each_set_bit(i, &scanouts, VIRTIO_GPU_MAX_SCANOUTS) {
+		cmd = virtgpu_cmd_take(vgdev, &cursor->pending, VIRTGPU_UPDATE_CURSOR);
+		if (!cmd)
+			break;
+		virtgpu_encode_cursor(cmd, i, cursor->res->id, cursor->x, cursor->y,
+				      cursor->hot_x, cursor->hot_y);
+		list_add_tail(&cmd->link, &cmds);
+	}
+	virtgpu_cursor_cancel_locked(cursor);
+	spin_unlock_irqrestore(&cursor->lock, flags);
+
+	virtgpu_queue_submit_list(&vgdev->cursorq, &cmds);
+}
+
+static void virtgpu_cursor_set_image(struct virtgpu_output *output,
+				     struct virtgpu_plane_state *vgps)
+{
+	static const struct drm_rect all =
+		DRM_RECT_INIT(0, 0, VIRTGPU_CURSOR_SIZE, VIRTGPU_CURSOR_SIZE);
+	struct virtgpu_device *vgdev = to_virtgpu_device(output->crtc.dev);
+	struct virtgpu_cursor *cursor = &output->cursor;
+	struct virtgpu_cmd *cmd;
+
+	virtgpu_cursor_copy(cursor, vgps);
+
+	cmd = virtgpu_cmd_take(vgdev, &vgps->cmds, VIRTGPU_TRANSFER_TO_HOST_2D);
+	if (!cmd)
+		return;
+	virtgpu_encode_transfer_2d(cmd, cursor->res->id, 0, &all);
+	cmd->fenced = true;
+	cmd->done = virtgpu_cursor_transferred;
+	cmd->data = output;
+
+	spin_lock_irq(&cursor->lock);
+	virtgpu_cursor_cancel_locked(cursor);
+	cursor->transfer = cmd;
+	cursor->scanouts = output->scanouts;
+	cursor->x = vgps->base.crtc_x;
+	cursor->y = vgps->base.crtc_y;
+	cursor->hot_x = vgps->base.hotspot_x;
+	cursor->hot_y = vgps->base.hotspot_y;
+	list_splice_init(&vgps->cmds, &cursor->pending);
+	spin_unlock_irq(&cursor->lock);
+
+	virtgpu_queue_submit(cmd);
+}
+
+static void virtgpu_cursor_move(struct virtgpu_output *output, struct virtgpu_plane_state *vgps)
+{
+	struct virtgpu_device *vgdev = to_virtgpu_device(output->crtc.dev);
+	struct virtgpu_cursor *cursor = &output->cursor;
+	unsigned long scanouts = output->scanouts;
+	struct virtgpu_cmd *cmd;
+	LIST_HEAD(cmds);
+	unsigned int i;
+
+	spin_lock_irq(&cursor->lock);
+	cursor->x = vgps->base.crtc_x;
+	cursor->y = vgps->base.crtc_y;
+	spin_unlock_irq(&cursor->lock);
+
+	for_each_set_bit(i, &scanouts, VIRTIO_GPU_MAX_SCANOUTS) {
+		cmd = virtgpu_cmd_take(vgdev, &vgps->cmds, VIRTGPU_MOVE_CURSOR);
+		if (!cmd)
+			break;
+		virtgpu_encode_cursor(cmd, i, cursor->res->id, vgps->base.crtc_x,
+				      vgps->base.crtc_y, 0, 0);
+		list_add_tail(&cmd->link, &cmds);
+	}
+	virtgpu_queue_submit_list(&vgdev->cursorq, &cmds);
+}
+
+/**
+ * virtgpu_cursor_hide() - no cursor on the scan-outs of a CRTC
+ * @output: the CRTC's output
+ * @cmds: reserved commands, one for each scan-out
+ *
+ * Process context.
+ */
+void virtgpu_cursor_hide(struct virtgpu_output *output, struct list_head *cmds)
+{
+	struct virtgpu_device *vgdev = to_virtgpu_device(output->crtc.dev);
+	unsigned long scanouts = output->scanouts;
+	struct virtgpu_cmd *cmd;
+	LIST_HEAD(hide);
+	unsigned int i;
+
+	/* One that never had an image is not there to be hidden. */
+	if (!output->cursor.res)
+		return;
+
+	spin_lock_irq(&output->cursor.lock);
+	virtgpu_cursor_cancel_locked(&output->cursor);
+	spin_unlock_irq(&output->cursor.lock);
+
+	for_each_set_bit(i, &scanouts, VIRTIO_GPU_MAX_SCANOUTS) {
+		cmd = virtgpu_cmd_take(vgdev, cmds, VIRTGPU_UPDATE_CURSOR);
+		if (!cmd)
+			break;
+		virtgpu_encode_cursor(cmd, i, 0, 0, 0, 0, 0);
+		list_add_tail(&cmd->link, &hide);
+	}
+	virtgpu_queue_submit_list(&vgdev->cursorq, &hide);
+}
+
+static void virtgpu_cursor_show(struct virtgpu_output *output, struct virtgpu_plane_state *vgps)
+{
+	if (vgps->new_image)
+		virtgpu_cursor_set_image(output, vgps);
+	else
+		virtgpu_cursor_move(output, vgps);
+}
+
+static void virtgpu_cursor_update(struct drm_plane *plane, struct drm_atomic_commit *commit)
+{
+	struct drm_plane_state *new = drm_atomic_get_new_plane_state(commit, plane);
+
+	virtgpu_cursor_show(crtc_to_output(new->crtc), to_virtgpu_plane_state(new));
+}
+
+static void virtgpu_cursor_disable(struct drm_plane *plane, struct drm_atomic_commit *commit)
+{
+	struct drm_plane_state *old = drm_atomic_get_old_plane_state(commit, plane);
+	struct drm_plane_state *new = drm_atomic_get_new_plane_state(commit, plane);
+
+	if (old->crtc)
+		virtgpu_cursor_hide(crtc_to_output(old->crtc),
+				    &to_virtgpu_plane_state(new)->cmds);
+}
+
+static int virtgpu_cursor_async_check(struct drm_plane *plane, struct drm_atomic_commit *commit)
+{
+	struct drm_plane_state *new = drm_atomic_get_new_plane_state(commit, plane);
+	struct drm_crtc_state *crtc_state;
+
+	if (!new->crtc || !new->fb || !plane->state->fb)
+		return -EINVAL;
+	crtc_state = drm_atomic_get_new_crtc_state(commit, new->crtc);
+	if (!crtc_state)
+		crtc_state = new->crtc->state;
+	return crtc_state->active ? virtgpu_cursor_check_state(new, crtc_state) : -EINVAL;
+}
+
+VIRTGPU_ASYNC_CHECK(virtgpu_cursor_async_check)
+
+static void virtgpu_cursor_async_update(struct drm_plane *plane, struct drm_atomic_commit *commit)
+{
+	struct drm_plane_state *new = drm_atomic_get_new_plane_state(commit, plane);
+	struct drm_plane_state *cur = plane->state;
+
+	virtgpu_cursor_show(crtc_to_output(new->crtc), to_virtgpu_plane_state(new));
+
+	cur->crtc_x = new->crtc_x;
+	cur->crtc_y = new->crtc_y;
+	cur->crtc_w = new->crtc_w;
+	cur->crtc_h = new->crtc_h;
+	cur->src_x = new->src_x;
+	cur->src_y = new->src_y;
+	cur->src_w = new->src_w;
+	cur->src_h = new->src_h;
+	cur->hotspot_x = new->hotspot_x;
+	cur->hotspot_y = new->hotspot_y;
+	cur->src = new->src;
+	cur->dst = new->dst;
+	cur->visible = new->visible;
+	swap(cur->fb, new->fb);
+}
+
+static const struct drm_plane_helper_funcs virtgpu_cursor_helper_funcs = {
+	.prepare_fb = virtgpu_cursor_prepare_fb,
+	.cleanup_fb = virtgpu_plane_cleanup_fb,
+	.atomic_check = virtgpu_cursor_check,
+	.atomic_update = virtgpu_cursor_update,
+	.atomic_disable = virtgpu_cursor_disable,
+	.atomic_async_check = virtgpu_async_check(virtgpu_cursor_async_check),
+	.atomic_async_update = virtgpu_cursor_async_update,
+};
+
+/* ---- creation ----------------------------------------------------------- */
+
+/**
+ * virtgpu_plane_create() - make a plane
+ * @vgdev: the device
+ * @output: whose CRTC it is for
+ * @type: primary or cursor
+ *
+ * Return: the plane, freed with the DRM device, or an ERR_PTR().
+ */
+struct drm_plane *virtgpu_plane_create(struct virtgpu_device *vgdev,
+				       struct virtgpu_output *output,
+				       enum drm_plane_type type)
+{
+	bool primary = type == DRM_PLANE_TYPE_PRIMARY;
+	struct drm_plane *plane;
+
+	plane = __drmm_universal_plane_alloc(&vgdev->drm, sizeof(*plane), 0, BIT(output->index),
+					     &virtgpu_plane_funcs,
+					     primary ? virtgpu_primary_formats :
+						       virtgpu_cursor_formats,
+					     primary ? virtgpu_num_primary_formats :
+						       ARRAY_SIZE(virtgpu_cursor_formats),
+					     NULL, type, NULL);
+	if (IS_ERR(plane))
+		return plane;
+
+	if (primary) {
+		drm_plane_helper_add(plane, &virtgpu_primary_helper_funcs);
+		drm_plane_enable_fb_damage_clips(plane);
+	} else {
+		drm_plane_helper_add(plane, &virtgpu_cursor_helper_funcs);
+	}
+	return plane;
+}

@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * The two virtqueues. This file knows commands and nothing of what they mean.
+ *
+ * A command that is submitted ends: it is answered, or it fails. It goes to the
+ * ring at once when there is room and nothing waits before it, else to the
+ * backlog, which the completion of earlier commands drains. A chain never needs
+ * more descriptors than the ring has, so a ring that is empty takes any chain,
+ * even when no indirect table can be allocated.
+ */
+
+#include <linux/sched/signal.h>
+#include <linux/virtio_config.h>
+
+#include "virtgpu_drv.h"
+#include "virtgpu_trace.h"
+
+/* Commands that may wait in the backlog before programs have to. */
+#define VIRTGPU_BACKLOG_MAX 1024
+
+static struct virtgpu_queue *virtgpu_queue_of(const struct virtgpu_cmd *cmd)
+{
+	return cmd->info->cursor ? &cmd->vgdev->cursorq : &cmd->vgdev->ctrl;
+}
+
+static int virtgpu_ring_add_locked(struct virtgpu_queue *queue, struct virtgpu_cmd *cmd)
+{
+	struct scatterlist req, resp, *sgs[3];
+	unsigned int out = 0;
+
+	lockdep_assert_held(&queue->lock);
+
+	sg_init_one(&req, &cmd->req, cmd->info->req_size);
+	sgs[out++] = &req;
+	if (cmd->payload)
+		sgs[out++] = cmd->payload->sg;
+	sg_init_one(&resp, cmd->resp, cmd->info->resp_size);
+	sgs[out] = &resp;
+
+	return virtqueue_add_sgs(queue->vq, sgs, out, 1, cmd, GFP_ATOMIC);
+}
+
+/*
+ * Move what fits from the backlog to the ring; what can never be queued goes
+ * to @failed with its errno in @error.
+ */
+static void virtgpu_queue_push_locked(struct virtgpu_queue *queue, struct list_head *failed)
+{
+	struct virtgpu_cmd *cmd, *next;
+
+	lockdep_assert_held(&queue->lock);
+
+	list_for_each_entry_safe(cmd, next, &queue->backlog, link) {
+		int ret = queue->dead ?: virtgpu_ring_add_locked(queue, cmd);
+
+		/* Room or memory comes back with the next answer. */
+		if ((ret == -ENOSPC || ret == -ENOMEM) && queue->in_ring)
+			break;
+
+		queue->backlog_len--;
+		if (ret) {
+			cmd->error = ret;
+			list_move_tail(&cmd->link, failed);
+		} else {
+			list_del_init(&cmd->link);
+			queue->in_ring++;
+		}
+	}
+}
+
+/* Notify the device of what was added, if it wants to know. */
+static bool virtgpu_queue_kick_locked(struct virtgpu_queue *queue)
+{
+	lockdep_assert_held(&queue->lock);
+
+	if (queue->dead || !virtqueue_kick_prepare(queue->vq))
+		return false;
+	queue->kicks++;
+	return true;
+}
+
+static void virtgpu_fail_list(struct list_head *failed)
+{
+	struct virtgpu_cmd *cmd, *next;
+
+	list_for_each_entry_safe(cmd, next, failed, link) {
+		list_del_init(&cmd->link);
+		virtgpu_cmd_fail(cmd, cmd->error);
+	}
+}
+
+/* The point from which on the order of commands and of fences is fixed. */
+static void virtgpu_queue_accept_locked(struct virtgpu_queue *queue, struct virtgpu_cmd *cmd)
+{
+	lockdep_assert_held(&queue->lock);
+
+	if (cmd->fence)
+		virtgpu_fence_emit(cmd->fence);
+	if (cmd->fence || cmd->fenced) {
+		cmd->req.hdr.flags |= cpu_to_le32(VIRTIO_GPU_FLAG_FENCE);
+		cmd->req.hdr.fence_id = cpu_to_le64(++queue->fence_id);
+	}
+	queue->commands++;
+	queue->backlog_len++;
+	trace_virtgpu_cmd_queue(cmd, queue->backlog_len, queue->in_ring);
+}
+
+/**
+ * virtgpu_queue_submit_list() - queue commands without another in between
+ * @queue: the queue that they all go to
+ * @cmds: list of commands; empty afterwards
+ *
+ * Consumes the commands in any case: one that cannot be queued ends with an
+ * error before this returns. One notification for all. Any context; callers
+ * in process context throttle themselves with virtgpu_queue_throttle().
+ */
+void virtgpu_queue_submit_list(struct virtgpu_queue *queue, struct list_head *cmds)
+{
+	struct virtgpu_cmd *cmd;
+	LIST_HEAD(failed);
+	unsigned long flags;
+	bool notify;
+
+	if (list_empty(cmds))
+		return;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	list_for_each_entry(cmd, cmds, link)
+		virtgpu_queue_accept_locked(queue, cmd);
+	list_splice_tail_init(cmds, &queue->backlog);
+	virtgpu_queue_push_locked(queue, &failed);
+	notify = virtgpu_queue_kick_locked(queue);
+	spin_unlock_irqrestore(&queue->lock, flags);
+
+	if (notify)
+		virtqueue_notify(queue->vq);
+	virtgpu_fail_list(&failed);
+}
+
+/**
+ * virtgpu_queue_submit() - queue a command
+ * @cmd: the command, consumed; see virtgpu_queue_submit_list()
+ */
+void virtgpu_queue_submit(struct virtgpu_cmd *cmd)
+{
+	LIST_HEAD(cmds);
+
+	list_add(&cmd->link, &cmds);
+	virtgpu_queue_submit_list(virtgpu_queue_of(cmd), &cmds);
+}
+
+/**
+ * virtgpu_cmd_run() - queue a command and wait for its end
+ * @cmd: the command; the caller keeps its reference and may read the response
+ *	 after success
+ *
+ * Process context. A waiter that gives up leaves the command to the queue.
+ *
+ * Return: 0, the errno of the command, -ETIMEDOUT after virtgpu_timeout(), or
+ * -ERESTARTSYS when the task is being killed.
+ */
+int virtgpu_cmd_run(struct virtgpu_cmd *cmd)
+{
+	long left;
+
+	refcount_inc(&cmd->refs);
+	virtgpu_queue_submit(cmd);
+
+	left = wait_for_completion_killable_timeout(&cmd->completion, virtgpu_timeout());
+	if (left < 0)
+		return left;
+	return left ? cmd->error : -ETIMEDOUT;
+}
+
+/**
+ * virtgpu_queue_throttle() - let a program wait while the backlog is long
+ * @vgdev: the device
+ *
+ * Process context, before anything was allocated for the command to come.
+ *
+ * Return: 0, -ENODEV when the device has gone, -ETIMEDOUT when the host made
+ * no room within virtgpu_timeout(), or -ERESTARTSYS when the task is being
+ * killed.
+ */
+int virtgpu_queue_throttle(struct virtgpu_device *vgdev)
+{
+	struct virtgpu_queue *queue = &vgdev->ctrl;
+	long left;
+
+	if (likely(READ_ONCE(queue->backlog_len) < VIRTGPU_BACKLOG_MAX))
+		return READ_ONCE(queue->dead);
+
+	left = wait_event_killable_timeout(queue->space,
+					   READ_ONCE(queue->dead) ||
+					   READ_ONCE(queue->backlog_len) < VIRTGPU_BACKLOG_MAX / 2,
+					   virtgpu_timeout());
+	if (left < 0)
+		return left;
+	return left ? READ_ONCE(queue->dead) : -ETIMEDOUT;
+}
+
+static void virtgpu_queue_complete(struct virtgpu_queue *queue)
+{
+	struct virtgpu_cmd *cmd, *next;
+	unsigned int used;
+	LIST_HEAD(done);
+	LIST_HEAD(failed);
+	unsigned long flags;
+	bool notify = false;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	do {
+		virtqueue_disable_cb(queue->vq);
+		while ((cmd = virtqueue_get_buf(queue->vq, &used))) {
+			/* Where the length waits for the unlock; 0 is an error. */
+			cmd->error = min_t(unsigned int, used, INT_MAX);
+			list_add_tail(&cmd->link, &done);
+			queue->in_ring--;
+		}
+	} while (!virtqueue_enable_cb(queue->vq));
+
+	if (!list_empty(&queue->backlog)) {
+		virtgpu_queue_push_locked(queue, &failed);
+		notify = virtgpu_queue_kick_locked(queue);
+	}
+	if (queue->backlog_len < VIRTGPU_BACKLOG_MAX / 2 && waitqueue_active(&queue->space))
+		wake_up_all(&queue->space);
+	spin_unlock_irqrestore(&queue->lock, flags);
+
+	if (notify)
+		virtqueue_notify(queue->vq);
+
+	list_for_each_entry_safe(cmd, next, &done, link) {
+		list_del_init(&cmd->link);
+		virtgpu_cmd_complete(cmd, cmd->error);
+	}
+	virtgpu_fail_list(&failed);
+}
+
+static struct virtgpu_device *virtgpu_of_vq(struct virtqueue *vq)
+{
+	return vq->vdev->priv;
+}
+
+static void virtgpu_ctrl_callback(struct virtqueue *vq)
+{
+	virtgpu_queue_complete(&virtgpu_of_vq(vq)->ctrl);
+}
+
+static void virtgpu_cursor_callback(struct virtqueue *vq)
+{
+	virtgpu_queue_complete(&virtgpu_of_vq(vq)->cursorq);
+}
+
+static void virtgpu_queue_setup(struct virtgpu_queue *queue)
+{
+	spin_lock_init(&queue->lock);
+	INIT_LIST_HEAD(&queue->backlog);
+	init_waitqueue_head(&queue->space);
+}
+
+static void virtgpu_queue_bind(struct virtgpu_queue *queue, struct virtqueue *vq)
+{
+	queue->vq = vq;
+	queue->size = virtqueue_get_vring_size(vq);
+}
+
+/**
+ * virtgpu_queues_init() - find the virtqueues
+ * @vgdev: the device, with &virtio_device.priv pointing back at it
+ *
+ * Return: 0 or a negative errno.
+ */
+int virtgpu_queues_init(struct virtgpu_device *vgdev)
+{
+	struct virtqueue_info info[] = {
+		{ "control", virtgpu_ctrl_callback },
+		{ "cursor", virtgpu_cursor_callback },
+	};
+	struct virtqueue *vqs[ARRAY_SIZE(info)];
+	int ret;
+
+	virtgpu_queue_setup(&vgdev->ctrl);
+	virtgpu_queue_setup(&vgdev->cursorq);
+
+	ret = virtio_find_vqs(vgdev->vdev, ARRAY_SIZE(info), vqs, info, NULL);
+	if (ret)
+		return ret;
+
+	virtgpu_queue_bind(&vgdev->ctrl, vqs[0]);
+	virtgpu_queue_bind(&vgdev->cursorq, vqs[1]);
+	return 0;
+}
+
+/* From here on every command fails at once. */
+static void virtgpu_queue_kill(struct virtgpu_queue *queue, int error)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	WRITE_ONCE(queue->dead, error);
+	spin_unlock_irqrestore(&queue->lock, flags);
+	wake_up_all(&queue->space);
+}
+
+/* The device is reset: what it owned is ours again. */
+static void virtgpu_queue_drain(struct virtgpu_queue *queue)
+{
+	struct virtgpu_cmd *cmd;
+	LIST_HEAD(failed);
+	unsigned long flags;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	while ((cmd = virtqueue_detach_unused_buf(queue->vq))) {
+		cmd->error = queue->dead;
+		list_add_tail(&cmd->link, &failed);
+		queue->in_ring--;
+	}
+	virtgpu_queue_push_locked(queue, &failed);
+	spin_unlock_irqrestore(&queue->lock, flags);
+
+	virtgpu_fail_list(&failed);
+}
+
+/**
+ * virtgpu_queues_fini() - reset the device and end every command
+ * @vgdev: the device
+ *
+ * Commands that are submitted later fail with -ENODEV. Process context.
+ */
+void virtgpu_queues_fini(struct virtgpu_device *vgdev)
+{
+	virtgpu_queue_kill(&vgdev->ctrl, -ENODEV);
+	virtgpu_queue_kill(&vgdev->cursorq, -ENODEV);
+	virtio_reset_device(vgdev->vdev);
+	virtgpu_queue_drain(&vgdev->ctrl);
+	virtgpu_queue_drain(&vgdev->cursorq);
+	vgdev->vdev->config->del_vqs(vgdev->vdev);
+}
+
+/**
+ * virtgpu_queue_submit_panic() - send commands from a kernel that panics
+ * @cmds: encoded commands of the control queue; they stay the caller's
+ * @count: how many
+ *
+ * Takes no lock that may be held for ever, allocates nothing but an indirect
+ * table, waits for nothing, and gives up when the ring has no room or a
+ * command of the last call is still there.
+ */
+void virtgpu_queue_submit_panic(struct virtgpu_cmd **cmds, unsigned int count)
+{
+	struct virtgpu_queue *queue = &cmds[0]->vgdev->ctrl;
+	unsigned long flags;
+	unsigned int i;
+	bool notify;
+
+	if (!spin_trylock_irqsave(&queue->lock, flags))
+		return;
+
+	for (i = 0; !queue->dead && i < count; i++) {
+		if (refcount_read(&cmds[i]->refs) != 1 ||
+		    virtgpu_ring_add_locked(queue, cmds[i]))
+			break;
+		refcount_inc(&cmds[i]->refs);
+		queue->in_ring++;
+	}
+	notify = virtgpu_queue_kick_locked(queue);
+	spin_unlock_irqrestore(&queue->lock, flags);
+
+	if (notify)
+		virtqueue_notify(queue->vq);
+}
