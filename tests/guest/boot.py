@@ -9,14 +9,14 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 
+import programs
 from agent import Agent
 from panic import panic_results
 from qemu import Qemu
+from programs import HERE, SOURCE
 from setups import SETUPS
 from tap import Result, Stream
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-SOURCE = os.path.dirname(os.path.dirname(HERE))
 LAB = '/lab'
 
 CMDLINE = ('console=tty0 console=ttyS0,115200 loglevel=6 sysrq_always_enabled '
@@ -58,20 +58,6 @@ def module_dir(kernel):
     return os.path.join(SOURCE, 'out', 'build', kernel, 'install')
 
 
-def selftests():
-    folder = os.path.join(SOURCE, 'out', 'selftests')
-    if not os.path.isdir(folder):
-        return {}
-    paths = {name: os.path.join(folder, name) for name in sorted(os.listdir(folder))}
-    return {name: path for name, path in paths.items()
-            if os.path.isfile(path) and os.access(path, os.X_OK)}
-
-
-def guest_programs():
-    folder = os.path.join(HERE, 'programs')
-    return {name: os.path.join(folder, name) for name in sorted(os.listdir(folder))}
-
-
 def payload(job, dir):
     """The initramfs with the payload appended; returns its path."""
     stage = os.path.join(dir, 'stage')
@@ -80,7 +66,7 @@ def payload(job, dir):
         os.makedirs(os.path.join(root, name))
     shutil.copy(os.path.join(HERE, 'guest'), os.path.join(root, 'run'))
     shutil.copy(os.path.join(HERE, 'tap.sh'), root)
-    for folder, files in (('selftests', selftests()), ('programs', guest_programs())):
+    for folder, files in (('selftests', programs.selftests()), ('programs', programs.scripts())):
         for name, path in files.items():
             shutil.copy(path, os.path.join(root, folder, name))
     if not job.stock:
@@ -109,9 +95,10 @@ class Guest:
         self.text = b''
         self.tap = open(os.path.join(job.out, 'tap'), 'wb', buffering=0)
         self.crashed = False
-        self.qemu = Qemu(SETUPS[job.setup], dir, job.out, f'{LAB}/boot/{job.kernel}',
+        setup = SETUPS[job.setup]
+        self.qemu = Qemu(setup, dir, job.out, f'{LAB}/boot/{job.kernel}',
                          payload(job, dir), f'{LAB}/disk.img',
-                         f'{CMDLINE} {job.append}', args=job.qemu_args,
+                         f'{CMDLINE} {setup.append} {job.append}', args=job.qemu_args,
                          window=job.window, accel=job.accel,
                          stdin=None if job.interactive else subprocess.DEVNULL)
         self.agent = Agent(self.qemu, dir, job.out)

@@ -12,9 +12,10 @@ class Setup:
     heads: int = 1           # outputs, each with an RFB server of its own
     accel: str = ''          # instead of what the host is best at
     args: tuple = ()         # more of QEMU's arguments
+    append: str = ''         # more of the kernel's command line
     gl: bool = False         # drawn by OpenGL: needs an X display, has no RFB
     only: tuple = ('*',)     # programs that run here (shell patterns) ...
-    never: tuple = ('timing*', 'crash', 'show')    # ... and those that do not
+    never: tuple = ('timing*', 'crash', 'reload', 'show')    # ... and those that do not
 
     def device_arg(self):
         heads = f',max_outputs={self.heads}' if self.heads > 1 else ''
@@ -25,6 +26,9 @@ SETUPS = {
     '2d': Setup('virtio-gpu-pci', 'one output, no 3D'),
     '2d4': Setup('virtio-gpu-pci', 'four outputs, no 3D', heads=4),
     'vga': Setup('virtio-vga', 'the variant that is VGA compatible'),
+    # The allocator checks and counts each object: slow, and nothing is cached
+    'slab': Setup('virtio-gpu-pci', 'exact counts of kernel memory',
+                  append='slab_debug=FZPU', only=('reload',), never=()),
     'panic': Setup('virtio-gpu-pci', 'ends in a crash: its last picture is judged',
                    only=('crash',), never=()),
     # The guest's clock counts instructions: repeatable, but the host is not

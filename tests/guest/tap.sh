@@ -27,7 +27,7 @@ check()
 	shift
 	output=$("$@" 2>&1)
 	code=$?
-	if grep -qiE 'fail|error|invalid|unsupported|unknown|cannot' <<< "$output"; then
+	if grep -qiE 'fail|error|invalid|unsupported|cannot|unknown (mode|format|plane|property)' <<< "$output"; then
 		code=1
 	fi
 	result $code "$name" "$*
@@ -68,6 +68,14 @@ for_a_while()
 
 	shift
 	sleep "$seconds" | "$@"
+}
+
+# endless SECONDS CMD ARGS: runs a program that does not stop by itself, and
+# would do so only if something went wrong
+endless()
+{
+	timeout --kill-after=5 "$@"
+	[ $? = 124 ]
 }
 
 # connected: the numbers of the connectors that show something

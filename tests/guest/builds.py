@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0 OR MIT
+"""Builds as tests: no warning of the compiler or of sparse, on any kernel.
+
+What each printed is kept as out/build/NAME.log.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+
+from programs import SOURCE, selftests
+from tap import Result
+
+OUT = os.path.join(SOURCE, 'out', 'build')
+PROBES = os.path.join(SOURCE, 'tests', 'build')
+WARNING = re.compile(r'warning|error|\*\*\*', re.I)
+FLOOR = '6.12'
+
+
+def run(log, argv):
+    """Runs a build; returns its exit code and its lines."""
+    done = subprocess.run(argv, cwd=SOURCE, stdin=subprocess.DEVNULL, check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, errors='replace')
+    os.makedirs(OUT, exist_ok=True)
+    with open(os.path.join(OUT, log + '.log'), 'w', encoding='utf-8') as file:
+        file.write(done.stdout)
+    return done.returncode, done.stdout.splitlines()
+
+
+def judge(name, code, lines):
+    """A build passes when it ends well and warns of nothing."""
+    said = [line.strip() for line in lines if WARNING.search(line)]
+    if not code and not said:
+        return Result(name, 'pass')
+    why = ' | '.join(said[:5]) or f'ended with code {code}'
+    return Result(name, 'fail', why)
+
+
+def module(kernel):
+    """The module, all of it anew: compiled with W=1, then read by sparse."""
+    shutil.rmtree(os.path.join(OUT, kernel), ignore_errors=True)
+    log = f'module-{kernel}'
+    code, lines = run(log, ['lab/module', kernel, 'W=1', 'C=2'])
+    checked = sum(line.split()[:1] == ['CHECK'] for line in lines)
+    compiled = sum(line.split()[:2] == ['CC', '[M]'] and 'virtgpu_' in line
+                   for line in lines)
+    build = judge(f'{kernel}: module with W=1 and sparse', code, lines)
+    read = Result(f'{kernel}: sparse has read each file', 'pass')
+    if not compiled or checked < compiled:
+        read = Result(read.name, 'fail', f'{checked} of {compiled}')
+    return [build, read, sparse_control(kernel)]
+
+
+def is_built(kernel):
+    """There is something to load, be it with warnings."""
+    return os.path.isdir(os.path.join(OUT, kernel, 'install'))
+
+
+def sparse_control(kernel):
+    """sparse finds the fault that is put into tests/build/sparse.c."""
+    with open(f'/lab/boot/{kernel}/release', encoding='ascii') as file:
+        release = file.read().strip()
+    folder = os.path.join(OUT, f'sparse-{kernel}')
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(PROBES, folder)
+    _, lines = run(f'sparse-{kernel}', [
+        'make', '-C', f'/usr/lib/modules/{release}/build', f'M={folder}', 'C=2'])
+    if any('sparse.c' in t and 'different address spaces' in t for t in lines):
+        return Result(f'{kernel}: sparse finds a planted fault', 'pass')
+    return Result(f'{kernel}: sparse finds a planted fault', 'fail', 'it did not')
+
+
+def floor():
+    """A kernel too old gets one #error that names the oldest."""
+    name = f'a kernel before {FLOOR} is refused by one #error'
+    _, lines = run('floor', ['gcc', '-E', '-nostdinc', '-I', PROBES + '/old',
+                             'virtgpu_compat.h', '-o', '/dev/null'])
+    said = [line for line in lines if '#error' in line and 'error:' in line]
+    if len(said) == 1 and FLOOR in said[0]:
+        return Result(name, 'pass')
+    return Result(name, 'fail', f'{len(said)} of them: ' + ' | '.join(said))
+
+
+def selftest_build():
+    code, lines = run('selftests', ['make', '-C', 'tests/selftests',
+                                    f'OUT={SOURCE}/out/selftests'])
+    result = judge('selftests', code, lines)
+    if result.what == 'pass' and not selftests():
+        return Result('selftests', 'fail', 'there are none')
+    return result
+
+
+def others():
+    return [floor(), selftest_build()]
