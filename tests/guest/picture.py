@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR MIT
 """Pictures as QEMU's screendump gives them: 24 bits a pixel."""
 
+import re
 import struct
 import zlib
 from collections import Counter
@@ -35,11 +36,16 @@ class Picture:
 
 
 def read_ppm(path):
-    """The binary PPM that QEMU writes."""
+    """The binary PPM that QEMU writes: it pads its rows to four bytes."""
     with open(path, 'rb') as file:
         data = file.read()
-    magic, width, height, depth = data.split(maxsplit=4)[:4]
-    if (magic, depth) != (b'P6', b'255'):
+    header = re.match(rb'P6\s(\d+)\s(\d+)\s255\s', data)
+    if not header:
         raise ValueError(f'{path}: not a PPM of 8 bits a colour')
-    size = 3 * int(width) * int(height)
-    return Picture(int(width), int(height), data[-size:])
+    width, height = map(int, header.groups())
+    pitch, rest = divmod(len(data) - header.end(), height)
+    if rest or pitch not in (3 * width, (3 * width + 3) // 4 * 4):
+        raise ValueError(f'{path}: not a whole picture')
+    pixels = memoryview(data)[header.end():]
+    return Picture(width, height, b''.join(
+        pixels[y * pitch:y * pitch + 3 * width] for y in range(height)))
