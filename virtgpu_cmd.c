@@ -19,10 +19,18 @@
 		.req_size = sizeof(struct _req),			\
 		.resp_type = VIRTIO_GPU_RESP_OK_##_resp_type,		\
 		.resp_size = sizeof(struct _resp),			\
-		.cursor = VIRTIO_GPU_CMD_##_type >= VIRTIO_GPU_CMD_UPDATE_CURSOR, \
 	}
 
 #define CMD_NODATA(_id, _req) CMD(_id, _id, _req, NODATA, virtio_gpu_ctrl_hdr)
+
+/* 5.7.6.10: the device answers nothing on the cursor queue. */
+#define CMD_CURSOR(_id)							\
+	[VIRTGPU_##_id] = {						\
+		.name = #_id,						\
+		.type = VIRTIO_GPU_CMD_##_id,				\
+		.req_size = sizeof(struct virtio_gpu_update_cursor),	\
+		.cursor = true,						\
+	}
 
 static const struct virtgpu_cmd_info virtgpu_cmd_table[VIRTGPU_NUM_CMDS] = {
 	CMD(GET_DISPLAY_INFO, GET_DISPLAY_INFO, virtio_gpu_ctrl_hdr,
@@ -38,8 +46,8 @@ static const struct virtgpu_cmd_info virtgpu_cmd_table[VIRTGPU_NUM_CMDS] = {
 	CMD_NODATA(TRANSFER_TO_HOST_2D, virtio_gpu_transfer_to_host_2d),
 	CMD(RESOURCE_ASSIGN_UUID, RESOURCE_ASSIGN_UUID, virtio_gpu_resource_assign_uuid,
 	    RESOURCE_UUID, virtio_gpu_resp_resource_uuid),
-	CMD_NODATA(UPDATE_CURSOR, virtio_gpu_update_cursor),
-	CMD_NODATA(MOVE_CURSOR, virtio_gpu_update_cursor),
+	CMD_CURSOR(UPDATE_CURSOR),
+	CMD_CURSOR(MOVE_CURSOR),
 };
 
 /* 5.7.6.7: the layouts that the encoders below rely on. */
@@ -227,6 +235,8 @@ static int virtgpu_cmd_check(const struct virtgpu_cmd *cmd, u32 used)
 	const struct virtio_gpu_ctrl_hdr *hdr = cmd->resp;
 	u32 type;
 
+	if (!cmd->info->resp_size)
+		return 0;
 	if (used < sizeof(*hdr))
 		return -EPROTO;
 

@@ -72,7 +72,10 @@ out_put:
 	return ret;
 }
 
-/* Blocks of 128 bytes, as many as the response holds; NULL for anything else. */
+/*
+ * Hosts give the size of their buffer: what counts is the number of blocks that
+ * the EDID itself tells. NULL for anything that is not an EDID.
+ */
 static const struct drm_edid *virtgpu_parse_edid(struct virtgpu_device *vgdev,
 						 const struct virtio_gpu_resp_edid *resp)
 {
@@ -83,7 +86,9 @@ static const struct drm_edid *virtgpu_parse_edid(struct virtgpu_device *vgdev,
 		drm_dbg_kms(&vgdev->drm, "EDID of %u bytes ignored\n", size);
 		return NULL;
 	}
-	edid = drm_edid_alloc(resp->edid, round_down(size, EDID_LENGTH));
+	size = min_t(u32, round_down(size, EDID_LENGTH),
+		     EDID_LENGTH * (1 + ((const struct edid *)resp->edid)->extensions));
+	edid = drm_edid_alloc(resp->edid, size);
 	if (!edid || drm_edid_valid(edid))
 		return edid;
 

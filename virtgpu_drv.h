@@ -130,7 +130,8 @@ enum virtgpu_cmd_id {
  * @type: the VIRTIO_GPU_CMD_* number
  * @req_size: bytes of the fixed part of the request
  * @resp_type: the VIRTIO_GPU_RESP_OK_* that means success
- * @resp_size: bytes of the response; a shorter answer is an error
+ * @resp_size: bytes of the response; a shorter answer is an error. 0 when the
+ *	       command has no response
  * @cursor: goes to the cursor queue
  */
 struct virtgpu_cmd_info {

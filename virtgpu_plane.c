@@ -10,6 +10,7 @@
 
 #include <drm/drm_atomic.h>
 #include <drm/drm_atomic_helper.h>
+#include <drm/drm_blend.h>
 #include <drm/drm_damage_helper.h>
 #include <drm/drm_fourcc.h>
 #include <drm/drm_gem_atomic_helper.h>
@@ -779,6 +780,7 @@ struct drm_plane *virtgpu_plane_create(struct virtgpu_device *vgdev,
 {
 	bool primary = type == DRM_PLANE_TYPE_PRIMARY;
 	struct drm_plane *plane;
+	int ret;
 
 	plane = __drmm_universal_plane_alloc(&vgdev->drm, sizeof(*plane), 0, BIT(output->index),
 					     &virtgpu_plane_funcs,
@@ -789,6 +791,11 @@ struct drm_plane *virtgpu_plane_create(struct virtgpu_device *vgdev,
 					     NULL, type, NULL);
 	if (IS_ERR(plane))
 		return plane;
+
+	/* Over nothing, a premultiplied pixel is its colour: alpha is ignored. */
+	ret = drm_plane_create_blend_mode_property(plane, BIT(DRM_MODE_BLEND_PREMULTI));
+	if (ret)
+		return ERR_PTR(ret);
 
 	if (primary) {
 		drm_plane_helper_add(plane, &virtgpu_primary_helper_funcs);

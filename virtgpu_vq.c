@@ -26,7 +26,7 @@ static struct virtgpu_queue *virtgpu_queue_of(const struct virtgpu_cmd *cmd)
 static int virtgpu_ring_add_locked(struct virtgpu_queue *queue, struct virtgpu_cmd *cmd)
 {
 	struct scatterlist req, resp, *sgs[3];
-	unsigned int out = 0;
+	unsigned int out = 0, in = 0;
 
 	lockdep_assert_held(&queue->lock);
 
@@ -34,10 +34,12 @@ static int virtgpu_ring_add_locked(struct virtgpu_queue *queue, struct virtgpu_c
 	sgs[out++] = &req;
 	if (cmd->payload)
 		sgs[out++] = cmd->payload->sg;
-	sg_init_one(&resp, cmd->resp, cmd->info->resp_size);
-	sgs[out] = &resp;
+	if (cmd->info->resp_size) {
+		sg_init_one(&resp, cmd->resp, cmd->info->resp_size);
+		sgs[out + in++] = &resp;
+	}
 
-	return virtqueue_add_sgs(queue->vq, sgs, out, 1, cmd, GFP_ATOMIC);
+	return virtqueue_add_sgs(queue->vq, sgs, out, in, cmd, GFP_ATOMIC);
 }
 
 /*
