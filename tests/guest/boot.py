@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import programs
@@ -36,12 +37,13 @@ class Job:
     module: str = ''                # module parameters
     qemu_args: list = field(default_factory=list)
     accel: str = ''
-    interactive: bool = False       # a shell on our terminal, window if DISPLAY
-    window: bool = False
+    interactive: bool = False       # a window, and a shell on our terminal
+    name: str = ''                  # of the folder in out/guest
+    echo: Callable = None           # called with each line that is no TAP
 
-    @property
-    def name(self):
-        return f'{self.kernel}-{self.setup}' + ('-stock' if self.stock else '')
+    def __post_init__(self):
+        stock = '-stock' if self.stock else ''
+        self.name = self.name or f'{self.kernel}-{self.setup}{stock}'
 
     @property
     def out(self):
@@ -91,7 +93,7 @@ class Guest:
     def __init__(self, job, dir, show):
         self.job = job
         self.dir = dir
-        self.stream = Stream(show)
+        self.stream = Stream(show, job.echo)
         self.text = b''
         self.tap = open(os.path.join(job.out, 'tap'), 'wb', buffering=0)
         self.crashed = False
@@ -99,8 +101,7 @@ class Guest:
         self.qemu = Qemu(setup, dir, job.out, f'{LAB}/boot/{job.kernel}',
                          payload(job, dir), f'{LAB}/disk.img',
                          f'{CMDLINE} {setup.append} {job.append}', args=job.qemu_args,
-                         window=job.window, accel=job.accel,
-                         stdin=None if job.interactive else subprocess.DEVNULL)
+                         terminal=job.interactive, accel=job.accel)
         self.agent = Agent(self.qemu, dir, job.out)
 
     def serve(self):

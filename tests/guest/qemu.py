@@ -79,11 +79,11 @@ class Qmp:
 
 
 class Qemu:
-    """A guest of a set-up. dir is a private folder for its sockets and files."""
+    """A guest of a set-up. dir is a private folder for its sockets and files. With
+    terminal, the console is on ours and the screen is a window."""
 
     def __init__(self, setup, dir, out, boot, initrd, disk, append,
-                 memory='2G', args=(), window=False, stdin=subprocess.DEVNULL,
-                 accel=None):
+                 memory='2G', args=(), terminal=False, accel=None):
         self.setup = setup
         self.trace_path = os.path.join(dir, 'trace')
         self.scratch_path = os.path.join(dir, 'scratch')
@@ -104,7 +104,7 @@ class Qemu:
             '-drive', f'file={self.scratch_path},format=raw,if=none,id=scratch',
             '-device', 'virtio-blk-pci,drive=scratch,serial=scratch',
             '-device', setup.device_arg(),
-            '-chardev', self.console(out, stdin), '-serial', 'chardev:console',
+            '-chardev', self.console(out, terminal), '-serial', 'chardev:console',
             '-trace', 'virtio_gpu_*', '-D', self.trace_path,
         ]
         for name in ('agent', 'tap'):
@@ -112,13 +112,13 @@ class Qemu:
                           '-serial', f'chardev:{name}']
         self.argv += ['-qmp', f'unix:{listeners["qmp"].path}']
         self.rfb_paths = []
-        self.argv += self.display(dir, window) + list(setup.args) + list(args)
+        self.argv += self.display(dir, terminal) + list(setup.args) + list(args)
         with open(os.path.join(out, 'qemu.log'), 'wb') as log:
             log.write((' '.join(self.argv) + '\n').encode())
             log.flush()
-            self.process = subprocess.Popen(self.argv, stdin=stdin, stdout=log
-                                            if stdin == subprocess.DEVNULL else None,
-                                            stderr=log)
+            self.process = subprocess.Popen(
+                self.argv, stderr=log, stdout=None if terminal else log,
+                stdin=None if terminal else subprocess.DEVNULL)
         try:
             self.qmp = Qmp(listeners['qmp'].accept())
             self.agent = listeners['agent'].accept()
@@ -128,11 +128,9 @@ class Qemu:
             raise SystemExit(f'QEMU did not start ({error}): see {out}/qemu.log')
 
     @staticmethod
-    def console(out, stdin):
-        log = f'id=console,logfile={os.path.join(out, "serial.log")}'
-        if stdin == subprocess.DEVNULL:
-            return f'null,{log}'
-        return f'stdio,{log}'
+    def console(out, terminal):
+        kind = 'stdio,signal=off' if terminal else 'null'
+        return f'{kind},id=console,logfile={os.path.join(out, "serial.log")}'
 
     def display(self, dir, window):
         """A window, or an RFB server for each output, which also resizes it."""

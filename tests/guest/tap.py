@@ -85,11 +85,13 @@ class Program:
         self.skipped = ''
 
     def line(self, text):
+        """Takes a line; says whether it was TAP."""
         plan, test = PLAN.match(text), TEST.match(text)
         if plan:
             self.plan, self.skipped = int(plan[1]), plan[2] or ''
         elif test:
             self.add(test)
+        return plan or test or text.startswith('#')
 
     def add(self, test):
         name = f'{self.name}: {test["name"] or test["number"]}'
@@ -137,8 +139,9 @@ class Program:
 class Stream:
     """All that comes from one guest, and the results in it."""
 
-    def __init__(self, show):
+    def __init__(self, show, echo=None):
         self.show = show            # called with each Result
+        self.echo = echo            # called with each line that is no TAP
         self.results = []
         self.program = Program('boot')
         self.done = False
@@ -155,8 +158,8 @@ class Stream:
         elif words[:2] == ['#', 'done']:
             self.close(0)
             self.done = True
-        elif self.program:
-            self.program.line(text)
+        elif self.program and not self.program.line(text) and self.echo:
+            self.echo(text)
 
     def close(self, code):
         """Ends the running program; what is between programs has no test."""

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0 OR MIT
+#
+# virtio_gpu: building, trying and testing it. 'make help' lists the targets.
+
+MAKEFLAGS += --no-print-directory
+KDIR ?= /lib/modules/$(shell uname -r)/build
+LAB := lab/lab
+Q := $(if $(filter 1,$(V)),,@)
+export V
+
+.PHONY: all help setup lab run check selftests install clean
+
+all:
+	$(Q)test -f $(KDIR)/Makefile || { \
+		echo "make: no kernel headers in $(KDIR): install them" \
+		     "(linux-headers-$$(uname -r)), or name others by KDIR=" >&2; exit 1; }
+	$(Q)$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+help:
+	@echo "make                     build virtio_gpu.ko for the running kernel"
+	@echo "make KDIR=DIR            ... for the kernel whose headers are in DIR"
+	@echo "make install             install it (as root; modules_install, depmod)"
+	@echo "make run                 build it, boot a guest with it, draw, save out/run.png"
+	@echo "make check               run all tests; the last line is their sum"
+	@echo "make selftests           build the test programs, into out/selftests"
+	@echo "make setup               install what the lab needs on this machine (apt)"
+	@echo "make lab                 build the lab: compilers, kernels, guest (once, 5 GB)"
+	@echo "make clean               remove what was built here (lab/lab clean: the lab)"
+	@echo
+	@echo "KERNEL=6.12              run, check: this kernel of the lab only"
+	@echo "SETUP='2d vga'           check: these machines only (tests/guest/setups.py)"
+	@echo "TESTS='damage* tools'    check: these programs only"
+	@echo "V=1                      show the commands"
+
+setup:
+	$(Q)$(LAB) setup
+
+# What is missing on the machine is installed on the way, if it may be
+lab:
+	$(Q)$(LAB) ready || $(LAB) setup
+	$(Q)$(LAB) build
+
+run: lab
+	$(Q)$(LAB) enter tests/guest/show $(if $(KERNEL),--kernel $(KERNEL))
+
+check: lab
+	$(Q)$(LAB) enter tests/guest/check $(if $(KERNEL),--kernel $(KERNEL)) \
+		$(if $(SETUP),--setup $(SETUP)) $(if $(TESTS),--tests $(foreach t,$(TESTS),'$(t)'))
+
+selftests: lab
+	$(Q)$(LAB) enter make -C tests/selftests OUT=/src/out/selftests
+
+install:
+	$(Q)$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install
+	$(Q)depmod
+
+clean:
+	$(Q)rm -rf out
+	$(Q)rm -f *.o *.ko *.mod *.mod.c .*.cmd .module-common.o modules.order \
+		Module.symvers virtgpu_config.h
