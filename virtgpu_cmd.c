@@ -259,6 +259,21 @@ static void virtgpu_cmd_end(struct virtgpu_cmd *cmd, int error)
 	virtgpu_cmd_put(cmd);
 }
 
+static void virtgpu_cmd_log(const struct virtgpu_cmd *cmd, u32 used, int error)
+{
+	const struct virtio_gpu_ctrl_hdr *hdr = cmd->resp;
+	struct virtgpu_device *vgdev = cmd->vgdev;
+
+	atomic_inc(&vgdev->num_errors);
+	if (cmd->reported)
+		drm_dbg_driver(&vgdev->drm, "%s refused: response 0x%04x of %u bytes (%pe)\n",
+			       cmd->info->name, le32_to_cpu(hdr->type), used, ERR_PTR(error));
+	else
+		drm_err_ratelimited(&vgdev->drm, "%s refused: response 0x%04x of %u bytes (%pe)\n",
+				    cmd->info->name, le32_to_cpu(hdr->type), used,
+				    ERR_PTR(error));
+}
+
 /**
  * virtgpu_cmd_complete() - the device gave a command back
  * @cmd: the command; the queue's reference is consumed
@@ -270,15 +285,8 @@ void virtgpu_cmd_complete(struct virtgpu_cmd *cmd, u32 used)
 {
 	int error = virtgpu_cmd_check(cmd, used);
 
-	if (unlikely(error)) {
-		const struct virtio_gpu_ctrl_hdr *hdr = cmd->resp;
-
-		atomic_inc(&cmd->vgdev->num_errors);
-		dev_err_ratelimited(cmd->vgdev->drm.dev,
-				    "%s refused: response 0x%04x of %u bytes (%pe)\n",
-				    cmd->info->name, le32_to_cpu(READ_ONCE(hdr->type)),
-				    used, ERR_PTR(error));
-	}
+	if (unlikely(error))
+		virtgpu_cmd_log(cmd, used, error);
 	virtgpu_cmd_end(cmd, error);
 }
 

@@ -168,6 +168,8 @@ struct virtgpu_payload {
  * @info: row of the command table
  * @error: 0 or a negative errno, valid from @done and @completion on
  * @fenced: the host is to answer only when the work is done
+ * @reported: an error reaches the program that caused it, so that the log need
+ *	      not tell it
  * @fence: signals when the command ends, or NULL
  * @payload: variable part of the request, owned by the command, or NULL
  * @done: called once when the command ended, from any context, interrupts
@@ -186,6 +188,7 @@ struct virtgpu_cmd {
 	const struct virtgpu_cmd_info *info;
 	int error;
 	bool fenced;
+	bool reported;
 	struct virtgpu_fence *fence;
 	struct virtgpu_payload *payload;
 	void (*done)(struct virtgpu_cmd *cmd);

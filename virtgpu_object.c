@@ -364,6 +364,7 @@ static struct virtgpu_cmd *virtgpu_resource_cmd(struct virtgpu_resource *res,
 	kref_get(&res->refs);
 	cmd->res = res;
 	cmd->done = done;
+	cmd->reported = done == virtgpu_resource_step_done;
 	list_add_tail(&cmd->link, cmds);
 	return cmd;
 }
