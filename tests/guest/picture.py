@@ -2,6 +2,7 @@
 """Pictures as QEMU's screendump gives them: 24 bits a pixel."""
 
 import re
+import re
 import struct
 import zlib
 from collections import Counter
@@ -36,16 +37,14 @@ class Picture:
 
 
 def read_ppm(path):
-    """The binary PPM that QEMU writes: it pads its rows to four bytes."""
+    """The binary PPM that QEMU writes; it pads rows to whole words."""
     with open(path, 'rb') as file:
         data = file.read()
-    header = re.match(rb'P6\s(\d+)\s(\d+)\s255\s', data)
+    header = re.match(rb'P6\s+(\d+)\s+(\d+)\s+255\s', data)
     if not header:
         raise ValueError(f'{path}: not a PPM of 8 bits a colour')
-    width, height = map(int, header.groups())
-    pitch, rest = divmod(len(data) - header.end(), height)
-    if rest or pitch not in (3 * width, (3 * width + 3) // 4 * 4):
-        raise ValueError(f'{path}: not a whole picture')
-    pixels = memoryview(data)[header.end():]
-    return Picture(width, height, b''.join(
-        pixels[y * pitch:y * pitch + 3 * width] for y in range(height)))
+    width, height = int(header[1]), int(header[2])
+    body = data[header.end():]
+    pitch = len(body) // height
+    rows = (body[y * pitch:y * pitch + 3 * width] for y in range(height))
+    return Picture(width, height, b''.join(rows))
