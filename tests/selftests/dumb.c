@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <limits.h>
 
+#include "host.h"
 #include "kms.h"
 
 FIXTURE(dumb) {
@@ -251,7 +252,7 @@ TEST_F_TIMEOUT(dumb, more_than_the_host_gives, 60)
 		drmModeRmFB(self->k.fd, id[i]);
 		kms_dumb_destroy(self->k.fd, b[i].handle);
 	}
-	if (!ret)
+	if (!ret && host_missing())
 		SKIP(return, "this host gives 1 GiB and more");
 	EXPECT_EQ(-ENOMEM, ret);
 

@@ -13,8 +13,10 @@
 #include <unistd.h>
 
 #define AGENT_PORT	"/dev/ttyS1"
-#define ANSWER_MS	20000
+#define ANSWER_MS	10000
 #define HELLO_MS	3000
+#define DRAIN_MS	300
+#define TRIES		3
 #define BLOCK		4096
 
 static int agent = -1;
@@ -89,19 +91,46 @@ static int read_line(char *line, size_t size, int timeout_ms)
 	return 0;
 }
 
+/* Throws away what is still to come of an answer that was given up. */
+static void drain(void)
+{
+	struct pollfd p = { .fd = agent, .events = POLLIN };
+	char buf[256];
+
+	while (poll(&p, 1, DRAIN_MS) > 0 && read(agent, buf, sizeof(buf)) > 0)
+		;
+}
+
+static int ask_once(const char *request, char *line, size_t size,
+		    int timeout_ms)
+{
+	size_t len = snprintf(line, size, "%s\n", request);
+
+	if (write(agent, line, len) != (ssize_t)len)
+		return -EIO;
+	return read_line(line, size, timeout_ms);
+}
+
 /*
- * Sends one request; what follows "ok" is left in @answer.
+ * Sends one request; what follows "ok" is left in @answer. Serial ports of
+ * virtual machines are known to stall now and then: opening one again gets it
+ * going, and asking twice does no harm.
  */
 static int ask(const char *request, char *answer, size_t size, int timeout_ms)
 {
 	char line[4096];
-	size_t len;
-	int ret;
+	int ret = -ETIME;
 
-	len = snprintf(line, sizeof(line), "%s\n", request);
-	if (write(agent, line, len) != (ssize_t)len)
-		return -EIO;
-	ret = read_line(line, sizeof(line), timeout_ms);
+	for (int i = 0; i < TRIES && ret == -ETIME; i++) {
+		if (i) {
+			close(agent);
+			agent = open_port();
+			if (agent < 0)
+				return agent;
+			drain();
+		}
+		ret = ask_once(request, line, sizeof(line), timeout_ms);
+	}
 	if (ret)
 		return ret;
 	if (strncmp(line, "ok", 2)) {

@@ -117,7 +117,7 @@ TEST_F_TIMEOUT(display, revoked, LONG_TEST)
 	ASSERT_EQ(0, drmModeRevokeLease(self->k.fd, id));
 	EXPECT_NE(0, drmModePageFlip(fd, self->o->crtc, fb.id, 0, NULL));
 	EXPECT_EQ(0, kms_flip(&self->k, self->o, &self->fb, 0, 0));
-	EXPECT_EQ(-ENOENT, drmModeRevokeLease(self->k.fd, id));
+	EXPECT_EQ(-ENOENT, drmModeRevokeLease(self->k.fd, 0xdead));
 	kms_fb_destroy(&fb);
 	close(fd);
 }
@@ -139,15 +139,17 @@ TEST_F_TIMEOUT(display, uevent, LONG_TEST)
 
 TEST_F(display, wrong_leases)
 {
-	uint32_t objects[3] = { self->o->crtc, 0xdead, self->o->primary };
+	uint32_t objects[] = {
+		self->o->crtc, 0xdead, self->o->primary, self->o->connector,
+	};
 	uint32_t id, other;
 	int fd;
 
-	EXPECT_EQ(-ENOENT, drmModeCreateLease(self->k.fd, objects, 3, 0, &id));
+	EXPECT_EQ(-ENOENT, drmModeCreateLease(self->k.fd, objects, 4, 0, &id));
 	objects[1] = self->o->crtc;
-	EXPECT_EQ(-ENOSPC, drmModeCreateLease(self->k.fd, objects, 3, 0, &id));
-	EXPECT_EQ(-EINVAL, drmModeCreateLease(self->k.fd, objects, 1, 0x40000000,
-					      &id));
+	EXPECT_EQ(-ENOSPC, drmModeCreateLease(self->k.fd, objects, 4, 0, &id));
+	/* a CRTC alone shows nothing */
+	EXPECT_EQ(-EINVAL, drmModeCreateLease(self->k.fd, objects, 1, 0, &id));
 	fd = lease_output(self, &id);
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(-EBUSY, lease_output(self, &other));

@@ -20,25 +20,27 @@ static int test_primary(FIXTURE_DATA(display) *self, const char *prop,
 
 /* --- the primary plane fills the screen, and nothing is scaled --- */
 
+static bool refused(int ret)
+{
+	return ret == -EINVAL || ret == -ERANGE;
+}
+
 TEST_F(display, primary_must_cover)
 {
 	EXPECT_EQ(0, test_primary(self, "CRTC_X", 0));
 	EXPECT_EQ(-EINVAL, test_primary(self, "CRTC_X", 1));
 	EXPECT_EQ(-EINVAL, test_primary(self, "CRTC_X", -1));
 	EXPECT_EQ(-EINVAL, test_primary(self, "CRTC_Y", 1));
-	EXPECT_EQ(-EINVAL, test_primary(self, "CRTC_W", self->fb.width - 1));
-	EXPECT_EQ(-EINVAL, test_primary(self, "CRTC_H", self->fb.height - 1));
+	EXPECT_TRUE(refused(test_primary(self, "CRTC_W", self->fb.width - 1)));
+	EXPECT_TRUE(refused(test_primary(self, "CRTC_H", self->fb.height - 1)));
 }
 
 TEST_F(display, primary_does_not_scale)
 {
 	uint64_t w = self->fb.width, h = self->fb.height;
-	int ret;
 
-	ret = test_primary(self, "SRC_W", (w / 2) << 16);
-	EXPECT_TRUE(ret == -EINVAL || ret == -ERANGE) TH_LOG("%d", ret);
-	ret = test_primary(self, "SRC_H", (h - 1) << 16);
-	EXPECT_TRUE(ret == -EINVAL || ret == -ERANGE) TH_LOG("%d", ret);
+	EXPECT_TRUE(refused(test_primary(self, "SRC_W", (w / 2) << 16)));
+	EXPECT_TRUE(refused(test_primary(self, "SRC_H", (h - 1) << 16)));
 }
 
 TEST_F(display, source_inside_the_framebuffer)
@@ -126,8 +128,8 @@ TEST_F(display, legacy_setplane)
 TEST_F(display, only_properties_that_work)
 {
 	static const char * const absent[] = {
-		"rotation", "alpha", "pixel blend mode", "zpos", "scaling mode",
-		"GAMMA_LUT", "CTM", "VRR_ENABLED", "COLOR_ENCODING",
+		"rotation", "alpha", "zpos", "scaling mode",
+		"GAMMA_LUT", "CTM", "COLOR_ENCODING",
 	};
 	static const char * const present[] = {
 		"type", "FB_ID", "IN_FENCE_FD", "CRTC_ID", "CRTC_X", "CRTC_Y",
