@@ -14,7 +14,7 @@ from tap import Result
 
 OUT = os.path.join(SOURCE, 'out', 'build')
 PROBES = os.path.join(SOURCE, 'tests', 'build')
-WARNING = re.compile(r'warning|error|\*\*\*', re.I)
+WARNING = re.compile(r'\bwarning:|\berror:|\*\*\*|^make.*Error', re.I)
 FLOOR = '6.12'
 
 

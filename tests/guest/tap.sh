@@ -78,6 +78,14 @@ endless()
 	[ $? = 124 ]
 }
 
+# card: the device's number in /dev/dri and debugfs (other tests may have loaded
+# other drivers)
+card()
+{
+	grep -l '^virtio_gpu ' /sys/kernel/debug/dri/[0-9]*/name 2> /dev/null |
+		head -n 1 | cut -d / -f 6
+}
+
 # connected: the numbers of the connectors that show something
 connected()
 {
