@@ -398,30 +398,6 @@ TEST_F(display, bad_in_fence)
  * A fence that we signal ourselves: vgem attaches one to its buffer, and the
  * buffer's dma-buf gives it out as a sync file.
  */
-static int open_vgem(void)
-{
-	if (system("modprobe -q vgem"))
-		return -ENODEV;
-	for (int i = 0; i < 64; i++) {
-		drmVersion *version;
-		char path[32];
-		bool found;
-		int fd;
-
-		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
-		fd = open(path, O_RDWR | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		version = drmGetVersion(fd);
-		found = version && !strcmp(version->name, "vgem");
-		drmFreeVersion(version);
-		if (found)
-			return fd;
-		close(fd);
-	}
-	return -ENODEV;
-}
-
 struct open_fence {
 	int vgem;
 	int sync_file;
@@ -435,7 +411,7 @@ static int open_fence(struct open_fence *f)
 	struct kms_fb bo;
 	int prime, ret;
 
-	f->vgem = open_vgem();
+	f->vgem = kms_vgem_open();
 	if (f->vgem < 0)
 		return f->vgem;
 	ret = kms_dumb_create(f->vgem, 64, 64, 32, &bo);
@@ -465,7 +441,7 @@ static int signal_fence(struct open_fence *f)
 static void close_fence(struct open_fence *f)
 {
 	close(f->sync_file);
-	close(f->vgem);
+	kms_vgem_close(f->vgem);
 }
 
 TEST_F_TIMEOUT(display, in_fence_holds_the_flip_back, LONG_TEST)

@@ -62,21 +62,16 @@ void kms_mode(drmModeModeInfo *mode, unsigned int width, unsigned int height,
 
 /* --- the card --- */
 
-static bool is_virtio_gpu(int fd)
+static bool is_driver(int fd, const char *name)
 {
 	drmVersion *version = drmGetVersion(fd);
-	bool yes = version && !strcmp(version->name, "virtio_gpu");
+	bool yes = version && !strcmp(version->name, name);
 
 	drmFreeVersion(version);
 	return yes;
 }
 
-/*
- * kms_open_node - open the first node of a type that virtio_gpu drives
- * @type: DRM_NODE_PRIMARY or DRM_NODE_RENDER
- * @minor: set to the minor number, when not NULL
- */
-int kms_open_node(int type, int *minor)
+static int open_driver(const char *driver, int type, int *minor)
 {
 	const char *name = type == DRM_NODE_RENDER ? "renderD" : "card";
 	int first = type == DRM_NODE_RENDER ? 128 : 0;
@@ -89,7 +84,7 @@ int kms_open_node(int type, int *minor)
 		fd = open(path, O_RDWR | O_CLOEXEC);
 		if (fd < 0)
 			continue;
-		if (is_virtio_gpu(fd)) {
+		if (is_driver(fd, driver)) {
 			if (minor)
 				*minor = i;
 			return fd;
@@ -97,8 +92,33 @@ int kms_open_node(int type, int *minor)
 		close(fd);
 	}
 
-	fprintf(stderr, "# no %s node is driven by virtio_gpu\n", name);
+	fprintf(stderr, "# no %s node is driven by %s\n", name, driver);
 	return -ENODEV;
+}
+
+/*
+ * kms_open_node - open the first node of a type that virtio_gpu drives
+ * @type: DRM_NODE_PRIMARY or DRM_NODE_RENDER
+ * @minor: set to the minor number, when not NULL
+ */
+int kms_open_node(int type, int *minor)
+{
+	return open_driver("virtio_gpu", type, minor);
+}
+
+/* Another device, of memory alone, to share buffers and fences with. */
+int kms_vgem_open(void)
+{
+	if (system("modprobe -q vgem"))
+		return -ENODEV;
+	return open_driver("vgem", DRM_NODE_PRIMARY, NULL);
+}
+
+void kms_vgem_close(int fd)
+{
+	close(fd);
+	if (system("modprobe -q -r vgem"))
+		fprintf(stderr, "# vgem stays loaded\n");
 }
 
 static uint32_t find_plane(struct kms *k, drmModePlaneRes *planes,

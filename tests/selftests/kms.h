@@ -143,4 +143,7 @@ void kms_mode(drmModeModeInfo *mode, unsigned int width, unsigned int height,
 
 int kms_handles(struct kms *k);
 
+int kms_vgem_open(void);
+void kms_vgem_close(int fd);
+
 #endif

@@ -160,34 +160,10 @@ TEST_F_TIMEOUT(display, imported_is_shown, LONG_TEST)
 
 /* --- another device --- */
 
-static int open_vgem(void)
-{
-	if (system("modprobe -q vgem"))
-		return -ENODEV;
-	for (int i = 0; i < 64; i++) {
-		drmVersion *version;
-		char path[32];
-		bool found;
-		int fd;
-
-		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
-		fd = open(path, O_RDWR | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		version = drmGetVersion(fd);
-		found = version && !strcmp(version->name, "vgem");
-		drmFreeVersion(version);
-		if (found)
-			return fd;
-		close(fd);
-	}
-	return -ENODEV;
-}
-
 TEST_F(display, into_vgem)
 {
 	struct drm_mode_map_dumb arg = {};
-	int vgem = open_vgem(), fd;
+	int vgem = kms_vgem_open(), fd;
 	uint32_t *p;
 
 	if (vgem < 0)
@@ -203,7 +179,7 @@ TEST_F(display, into_vgem)
 	}
 	EXPECT_EQ(0, gem_close(vgem, arg.handle));
 	close(fd);
-	close(vgem);
+	kms_vgem_close(vgem);
 }
 
 /* --- sync files --- */
