@@ -19,9 +19,9 @@ import json
 import os
 import re
 import select
+import subprocess
 import time
 
-from picture import read_ppm
 from qemu import QmpError
 from rfb import Rfb
 
@@ -75,7 +75,8 @@ class Agent:
             return f'error no such request: {request}'
         try:
             return f'ok {method(rest)}'.rstrip()
-        except (QmpError, ValueError, IndexError, OSError, re.error) as error:
+        except (QmpError, ValueError, IndexError, OSError, re.error,
+                subprocess.CalledProcessError) as error:
             return 'error ' + ' '.join(str(error).split())
 
     def put(self, data):
@@ -104,8 +105,7 @@ class Agent:
         return json.dumps(self.qemu.qmp.execute(json.loads(text)))
 
     def do_shot(self, head):
-        self.qemu.screendump(int(head), self.ppm)
-        self.picture = read_ppm(self.ppm)
+        self.picture = self.qemu.picture(int(head), self.ppm)
         return f'{self.picture.width} {self.picture.height} ' + self.put(self.picture.pixels)
 
     def do_save(self, name):

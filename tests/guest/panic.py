@@ -4,7 +4,6 @@
 import os
 import time
 
-from picture import read_ppm
 from tap import Result
 
 PANIC = 'end Kernel panic'
@@ -20,8 +19,7 @@ def panic_results(qemu, serial, out, dir):
         if time.monotonic() > deadline:
             return [Result('crash: panic', 'fail', 'the guest did not panic in 60 s')]
         time.sleep(0.2)
-    qemu.screendump(0, shown)
-    picture = read_ppm(shown)
+    picture = qemu.picture(0, shown)
     picture.save(os.path.join(out, 'panic.png'))
     fault = not_panic_screen(picture)
     return [Result('crash: panic screen', 'fail' if fault else 'pass', fault)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0 OR MIT
-"""Pictures as QEMU's screendump gives them: 24 bits a pixel."""
+"""Pictures of a screen: 24 bits a pixel."""
 
 import re
 import re
@@ -48,3 +48,18 @@ def read_ppm(path):
     pitch = len(body) // height
     rows = (body[y * pitch:y * pitch + 3 * width] for y in range(height))
     return Picture(width, height, b''.join(rows))
+
+
+def read_xwd(data):
+    """The window dump that xwd makes on an X server of 24 bits a pixel."""
+    head = struct.unpack('>25I', data[:100])
+    width, height, lsb_first, bits, pitch = head[4], head[5], not head[7], head[11], head[12]
+    if not lsb_first or bits != 32 or head[14] != 0xff0000:
+        raise ValueError('xwd: not 32-bit words with red on top')
+    start = head[0] + 12 * head[19]
+    rows = (data[start + y * pitch:start + y * pitch + 4 * width] for y in range(height))
+    words = b''.join(rows)
+    pixels = bytearray(3 * width * height)
+    for n in range(3):
+        pixels[n::3] = words[2 - n::4]
+    return Picture(width, height, bytes(pixels))

@@ -8,6 +8,8 @@ import socket
 import subprocess
 import time
 
+from picture import read_ppm, read_xwd
+
 
 class QmpError(Exception):
     """QEMU refused a command."""
@@ -78,6 +80,26 @@ class Qmp:
         return self.execute({'execute': name, 'arguments': arguments})
 
 
+class XServer:
+    """An X server without a screen, for what only draws in a window."""
+
+    def __init__(self, log):
+        ours, its = os.pipe()
+        self.process = subprocess.Popen(
+            ['Xvfb', '-displayfd', str(its), '-screen', '0', '2048x1536x24', '-nolisten', 'tcp'],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[its])
+        os.close(its)
+        with os.fdopen(ours) as pipe:
+            number = pipe.readline().strip()
+        if not number:
+            raise SystemExit('Xvfb did not start: see qemu.log')
+        self.display = ':' + number
+
+    def kill(self):
+        self.process.terminate()
+        self.process.wait()
+
+
 class Qemu:
     """A guest of a set-up. dir is a private folder for its sockets and files. With
     terminal, the console is on ours and the screen is a window."""
@@ -113,11 +135,14 @@ class Qemu:
         self.argv += ['-qmp', f'unix:{listeners["qmp"].path}']
         self.rfb_paths = []
         self.argv += self.display(dir, terminal) + list(setup.args) + list(args)
+        self.x_server = None
         with open(os.path.join(out, 'qemu.log'), 'wb') as log:
             log.write((' '.join(self.argv) + '\n').encode())
             log.flush()
+            if setup.gl and not terminal:
+                self.x_server = XServer(log)
             self.process = subprocess.Popen(
-                self.argv, stderr=log, stdout=None if terminal else log,
+                self.argv, env=self.environment(), stderr=log, stdout=None if terminal else log,
                 stdin=None if terminal else subprocess.DEVNULL)
         try:
             self.qmp = Qmp(listeners['qmp'].accept())
@@ -126,6 +151,12 @@ class Qemu:
         except (OSError, ConnectionError) as error:
             self.kill()
             raise SystemExit(f'QEMU did not start ({error}): see {out}/qemu.log')
+
+    def environment(self):
+        if not self.x_server:
+            return None
+        return dict(os.environ, DISPLAY=self.x_server.display, LIBGL_ALWAYS_SOFTWARE='1',
+                    XDG_RUNTIME_DIR='/tmp')
 
     @staticmethod
     def console(out, terminal):
@@ -143,8 +174,15 @@ class Qemu:
             args += ['-vnc', f'unix:{path},display=gpu0,head={head}']
         return args
 
-    def screendump(self, head, path):
+    def picture(self, head, path):
+        """What an output shows; path is a file to use on the way. A screen that
+        is drawn by OpenGL is in QEMU's window only."""
+        if self.x_server:
+            dump = subprocess.run(['xwd', '-silent', '-name', 'QEMU'], check=True,
+                                  env=self.environment(), stdout=subprocess.PIPE)
+            return read_xwd(dump.stdout)
         self.qmp.command('screendump', filename=path, device='gpu0', head=head)
+        return read_ppm(path)
 
     def running(self):
         return self.process.poll() is None
@@ -157,4 +195,6 @@ class Qemu:
                 self.process.wait(10)
             except subprocess.TimeoutExpired:
                 self.process.kill()
-        return self.process.wait()
+        self.process.wait()
+        if self.x_server:
+            self.x_server.kill()
