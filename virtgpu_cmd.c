@@ -46,6 +46,23 @@ static const struct virtgpu_cmd_info virtgpu_cmd_table[VIRTGPU_NUM_CMDS] = {
 	CMD_NODATA(TRANSFER_TO_HOST_2D, virtio_gpu_transfer_to_host_2d),
 	CMD(RESOURCE_ASSIGN_UUID, RESOURCE_ASSIGN_UUID, virtio_gpu_resource_assign_uuid,
 	    RESOURCE_UUID, virtio_gpu_resp_resource_uuid),
+	CMD(GET_CAPSET_INFO, GET_CAPSET_INFO, virtio_gpu_get_capset_info,
+	    CAPSET_INFO, virtio_gpu_resp_capset_info),
+	CMD(GET_CAPSET, GET_CAPSET, virtio_gpu_get_capset,
+	    CAPSET, virtio_gpu_resp_capset),
+	CMD_NODATA(CTX_CREATE, virtio_gpu_ctx_create),
+	CMD_NODATA(CTX_DESTROY, virtio_gpu_ctx_destroy),
+	CMD_NODATA(CTX_ATTACH_RESOURCE, virtio_gpu_ctx_resource),
+	CMD_NODATA(CTX_DETACH_RESOURCE, virtio_gpu_ctx_resource),
+	CMD_NODATA(RESOURCE_CREATE_3D, virtio_gpu_resource_create_3d),
+	CMD_NODATA(RESOURCE_CREATE_BLOB, virtio_gpu_resource_create_blob),
+	CMD_NODATA(SET_SCANOUT_BLOB, virtio_gpu_set_scanout_blob),
+	CMD_NODATA(TRANSFER_TO_HOST_3D, virtio_gpu_transfer_host_3d),
+	CMD_NODATA(TRANSFER_FROM_HOST_3D, virtio_gpu_transfer_host_3d),
+	CMD_NODATA(SUBMIT_3D, virtio_gpu_cmd_submit),
+	CMD(RESOURCE_MAP_BLOB, RESOURCE_MAP_BLOB, virtio_gpu_resource_map_blob,
+	    MAP_INFO, virtio_gpu_resp_map_info),
+	CMD_NODATA(RESOURCE_UNMAP_BLOB, virtio_gpu_resource_unmap_blob),
 	CMD_CURSOR(UPDATE_CURSOR),
 	CMD_CURSOR(MOVE_CURSOR),
 };
@@ -61,6 +78,15 @@ static_assert(sizeof(struct virtio_gpu_resource_flush) == 48);
 static_assert(sizeof(struct virtio_gpu_transfer_to_host_2d) == 56);
 static_assert(offsetof(struct virtio_gpu_transfer_to_host_2d, offset) == 40);
 static_assert(sizeof(struct virtio_gpu_update_cursor) == 56);
+static_assert(sizeof(struct virtio_gpu_ctx_create) == VIRTGPU_CMD_REQ_INLINE);
+static_assert(sizeof(struct virtio_gpu_resource_create_3d) == 72);
+static_assert(sizeof(struct virtio_gpu_resource_create_blob) == 56);
+static_assert(offsetof(struct virtio_gpu_resource_create_blob, blob_id) == 40);
+static_assert(sizeof(struct virtio_gpu_set_scanout_blob) == VIRTGPU_CMD_REQ_INLINE);
+static_assert(sizeof(struct virtio_gpu_transfer_host_3d) == 72);
+static_assert(sizeof(struct virtio_gpu_cmd_submit) == 32);
+static_assert(sizeof(struct virtio_gpu_resource_map_blob) == 40);
+static_assert(sizeof(struct virtio_gpu_resp_map_info) == 32);
 static_assert(sizeof(struct virtio_gpu_resp_display_info) == 408);
 static_assert(sizeof(struct virtio_gpu_resp_edid) == 1056);
 static_assert(sizeof(struct virtio_gpu_resp_resource_uuid) == VIRTGPU_CMD_RESP_INLINE);
@@ -101,11 +127,42 @@ static void virtgpu_cmd_prepare(struct virtgpu_cmd *cmd, struct virtgpu_device *
 	cmd->info = &virtgpu_cmd_table[id];
 	cmd->vgdev = vgdev;
 	cmd->resp = &cmd->resp_inline;
+	cmd->resp_size = cmd->info->resp_size;
 	cmd->resp_inline.hdr.type = 0;
 	refcount_set(&cmd->refs, 1);
 	init_completion(&cmd->completion);
 	memset(&cmd->req, 0, cmd->info->req_size);
 	cmd->req.hdr.type = cpu_to_le32(cmd->info->type);
+}
+
+/**
+ * virtgpu_cmd_set_resp_size() - make room for a longer response
+ * @cmd: a command that is not queued yet
+ * @size: in bytes; the host may use less of it
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int virtgpu_cmd_set_resp_size(struct virtgpu_cmd *cmd, u32 size)
+{
+	void *resp = kzalloc(size, GFP_KERNEL);
+
+	if (!resp)
+		return -ENOMEM;
+	cmd->resp = resp;
+	cmd->resp_size = size;
+	return 0;
+}
+
+/**
+ * virtgpu_cmd_set_context() - make a command one of a context
+ * @cmd: the command; takes a reference to the context
+ * @ctx: the context, made at the host before
+ */
+void virtgpu_cmd_set_context(struct virtgpu_cmd *cmd, struct virtgpu_context *ctx)
+{
+	kref_get(&ctx->refs);
+	cmd->ctx = ctx;
+	cmd->req.hdr.ctx_id = cpu_to_le32(ctx->id);
 }
 
 /**
@@ -125,12 +182,10 @@ struct virtgpu_cmd *virtgpu_cmd_alloc(struct virtgpu_device *vgdev, enum virtgpu
 		return ERR_PTR(-ENOMEM);
 
 	virtgpu_cmd_prepare(cmd, vgdev, id);
-	if (cmd->info->resp_size > sizeof(cmd->resp_inline)) {
-		cmd->resp = kzalloc(cmd->info->resp_size, GFP_KERNEL);
-		if (!cmd->resp) {
-			kmem_cache_free(virtgpu_cmd_cache, cmd);
-			return ERR_PTR(-ENOMEM);
-		}
+	if (cmd->info->resp_size > sizeof(cmd->resp_inline) &&
+	    virtgpu_cmd_set_resp_size(cmd, cmd->info->resp_size)) {
+		kmem_cache_free(virtgpu_cmd_cache, cmd);
+		return ERR_PTR(-ENOMEM);
 	}
 	return cmd;
 }
@@ -204,10 +259,22 @@ void virtgpu_cmd_put(struct virtgpu_cmd *cmd)
 
 	if (cmd->res)
 		virtgpu_resource_release_ref(cmd->res);
+	virtgpu_context_put(cmd->ctx);
 	if (cmd->resp != &cmd->resp_inline)
 		kfree(cmd->resp);
 	virtgpu_payload_free(cmd->payload);
 	kmem_cache_free(virtgpu_cmd_cache, cmd);
+}
+
+/**
+ * virtgpu_cmd_busy() - does the device own a command?
+ * @cmd: a command that its owner sends again and again
+ *
+ * Return: true as long as there is no answer.
+ */
+bool virtgpu_cmd_busy(const struct virtgpu_cmd *cmd)
+{
+	return refcount_read(&cmd->refs) != 1;
 }
 
 /* 5.7.6.7: the errors that a device can answer, as a program knows them. */
@@ -229,22 +296,22 @@ static int virtgpu_resp_to_errno(u32 type)
 	}
 }
 
-/* The device wrote @used bytes of an answer; it may be any bytes at all. */
-static int virtgpu_cmd_check(const struct virtgpu_cmd *cmd, u32 used)
+/* The answer may be any bytes at all. */
+static int virtgpu_cmd_check(const struct virtgpu_cmd *cmd)
 {
 	const struct virtio_gpu_ctrl_hdr *hdr = cmd->resp;
 	u32 type;
 
 	if (!cmd->info->resp_size)
 		return 0;
-	if (used < sizeof(*hdr))
+	if (cmd->used < sizeof(*hdr))
 		return -EPROTO;
 
 	type = le32_to_cpu(READ_ONCE(hdr->type));
 	if (type != cmd->info->resp_type)
 		return virtgpu_resp_to_errno(type);
 
-	return used < cmd->info->resp_size ? -EPROTO : 0;
+	return cmd->used < cmd->info->resp_size ? -EPROTO : 0;
 }
 
 static void virtgpu_cmd_end(struct virtgpu_cmd *cmd, int error)
@@ -259,7 +326,7 @@ static void virtgpu_cmd_end(struct virtgpu_cmd *cmd, int error)
 	virtgpu_cmd_put(cmd);
 }
 
-static void virtgpu_cmd_log(const struct virtgpu_cmd *cmd, u32 used, int error)
+static void virtgpu_cmd_log(const struct virtgpu_cmd *cmd, int error)
 {
 	const struct virtio_gpu_ctrl_hdr *hdr = cmd->resp;
 	struct virtgpu_device *vgdev = cmd->vgdev;
@@ -267,26 +334,26 @@ static void virtgpu_cmd_log(const struct virtgpu_cmd *cmd, u32 used, int error)
 	atomic_inc(&vgdev->num_errors);
 	if (cmd->reported)
 		drm_dbg_driver(&vgdev->drm, "%s refused: response 0x%04x of %u bytes (%pe)\n",
-			       cmd->info->name, le32_to_cpu(hdr->type), used, ERR_PTR(error));
+			       cmd->info->name, le32_to_cpu(hdr->type), cmd->used,
+			       ERR_PTR(error));
 	else
 		drm_err_ratelimited(&vgdev->drm, "%s refused: response 0x%04x of %u bytes (%pe)\n",
-				    cmd->info->name, le32_to_cpu(hdr->type), used,
+				    cmd->info->name, le32_to_cpu(hdr->type), cmd->used,
 				    ERR_PTR(error));
 }
 
 /**
  * virtgpu_cmd_complete() - the device gave a command back
  * @cmd: the command; the queue's reference is consumed
- * @used: bytes that the device says it wrote
  *
  * Interrupt context, no lock held.
  */
-void virtgpu_cmd_complete(struct virtgpu_cmd *cmd, u32 used)
+void virtgpu_cmd_complete(struct virtgpu_cmd *cmd)
 {
-	int error = virtgpu_cmd_check(cmd, used);
+	int error = virtgpu_cmd_check(cmd);
 
 	if (unlikely(error))
-		virtgpu_cmd_log(cmd, used, error);
+		virtgpu_cmd_log(cmd, error);
 	virtgpu_cmd_end(cmd, error);
 }
 
@@ -392,6 +459,33 @@ void *virtgpu_payload_at(struct virtgpu_payload *payload, size_t offset)
 	       offset % payload->chunk_size;
 }
 
+/**
+ * virtgpu_payload_from_user() - a payload with what a program wrote
+ * @vgdev: the device
+ * @from: where to copy from
+ * @size: in bytes, more than 0
+ *
+ * Return: the payload or an ERR_PTR(), see virtgpu_payload_alloc(), -EFAULT
+ * among them.
+ */
+struct virtgpu_payload *virtgpu_payload_from_user(struct virtgpu_device *vgdev,
+						  const void __user *from, size_t size)
+{
+	struct virtgpu_payload *payload = virtgpu_payload_alloc(vgdev, size);
+	unsigned int i;
+
+	if (IS_ERR(payload))
+		return payload;
+	for (i = 0; i < payload->num_chunks; i++) {
+		if (copy_from_user(sg_virt(&payload->sg[i]), from, payload->sg[i].length)) {
+			virtgpu_payload_free(payload);
+			return ERR_PTR(-EFAULT);
+		}
+		from += payload->sg[i].length;
+	}
+	return payload;
+}
+
 /* ---- encoders ----------------------------------------------------------- */
 
 static void virtgpu_put_rect(struct virtio_gpu_rect *wire, const struct drm_rect *rect)
@@ -439,7 +533,8 @@ void virtgpu_encode_create_2d(struct virtgpu_cmd *cmd, u32 id, u32 format,
 
 /**
  * virtgpu_encode_resource() - the commands whose only argument is a resource
- * @cmd: RESOURCE_UNREF, RESOURCE_DETACH_BACKING or RESOURCE_ASSIGN_UUID
+ * @cmd: RESOURCE_UNREF, RESOURCE_DETACH_BACKING, RESOURCE_ASSIGN_UUID or
+ *	 RESOURCE_UNMAP_BLOB
  * @id: resource id
  */
 void virtgpu_encode_resource(struct virtgpu_cmd *cmd, u32 id)
@@ -447,6 +542,8 @@ void virtgpu_encode_resource(struct virtgpu_cmd *cmd, u32 id)
 	static_assert(offsetof(struct virtio_gpu_resource_detach_backing, resource_id) ==
 		      offsetof(struct virtio_gpu_resource_unref, resource_id));
 	static_assert(offsetof(struct virtio_gpu_resource_assign_uuid, resource_id) ==
+		      offsetof(struct virtio_gpu_resource_unref, resource_id));
+	static_assert(offsetof(struct virtio_gpu_resource_unmap_blob, resource_id) ==
 		      offsetof(struct virtio_gpu_resource_unref, resource_id));
 
 	REQ(cmd, virtio_gpu_resource_unref)->resource_id = cpu_to_le32(id);
@@ -516,6 +613,192 @@ void virtgpu_encode_transfer_2d(struct virtgpu_cmd *cmd, u32 id, u64 offset,
 	req->resource_id = cpu_to_le32(id);
 	req->offset = cpu_to_le64(offset);
 	virtgpu_put_rect(&req->r, rect);
+}
+
+/**
+ * virtgpu_encode_get_capset_info() - GET_CAPSET_INFO, 5.7.6.8
+ * @cmd: the command
+ * @index: of the set, below the number of sets
+ */
+void virtgpu_encode_get_capset_info(struct virtgpu_cmd *cmd, u32 index)
+{
+	REQ(cmd, virtio_gpu_get_capset_info)->capset_index = cpu_to_le32(index);
+}
+
+/**
+ * virtgpu_encode_get_capset() - GET_CAPSET, 5.7.6.8
+ * @cmd: the command
+ * @id: of the set
+ * @version: of the set
+ */
+void virtgpu_encode_get_capset(struct virtgpu_cmd *cmd, u32 id, u32 version)
+{
+	struct virtio_gpu_get_capset *req = REQ(cmd, virtio_gpu_get_capset);
+
+	req->capset_id = cpu_to_le32(id);
+	req->capset_version = cpu_to_le32(version);
+}
+
+/**
+ * virtgpu_encode_ctx_create() - CTX_CREATE, 5.7.6.9
+ * @cmd: the command, of the context
+ * @init: capset id, or 0
+ * @name: 64 bytes, for whoever debugs the host
+ */
+void virtgpu_encode_ctx_create(struct virtgpu_cmd *cmd, u32 init, const char *name)
+{
+	struct virtio_gpu_ctx_create *req = REQ(cmd, virtio_gpu_ctx_create);
+
+	req->context_init = cpu_to_le32(init);
+	req->nlen = cpu_to_le32(strnlen(name, sizeof(req->debug_name) - 1));
+	memcpy(req->debug_name, name, sizeof(req->debug_name));
+}
+
+/**
+ * virtgpu_encode_ctx_resource() - CTX_ATTACH_RESOURCE, CTX_DETACH_RESOURCE, 5.7.6.9
+ * @cmd: the command, of the context
+ * @id: resource id
+ */
+void virtgpu_encode_ctx_resource(struct virtgpu_cmd *cmd, u32 id)
+{
+	REQ(cmd, virtio_gpu_ctx_resource)->resource_id = cpu_to_le32(id);
+}
+
+/**
+ * virtgpu_encode_create_3d() - RESOURCE_CREATE_3D, 5.7.6.9
+ * @cmd: the command
+ * @id: resource id
+ * @args: the parameters, as a program gave them
+ */
+void virtgpu_encode_create_3d(struct virtgpu_cmd *cmd, u32 id,
+			      const struct drm_virtgpu_resource_create *args)
+{
+	struct virtio_gpu_resource_create_3d *req = REQ(cmd, virtio_gpu_resource_create_3d);
+
+	req->resource_id = cpu_to_le32(id);
+	req->target = cpu_to_le32(args->target);
+	req->format = cpu_to_le32(args->format);
+	req->bind = cpu_to_le32(args->bind);
+	req->width = cpu_to_le32(args->width);
+	req->height = cpu_to_le32(args->height);
+	req->depth = cpu_to_le32(args->depth);
+	req->array_size = cpu_to_le32(args->array_size);
+	req->last_level = cpu_to_le32(args->last_level);
+	req->nr_samples = cpu_to_le32(args->nr_samples);
+	req->flags = cpu_to_le32(args->flags);
+}
+
+/**
+ * virtgpu_encode_create_blob() - RESOURCE_CREATE_BLOB, 5.7.6.8
+ * @cmd: the command, of the context unless the memory is the guest's
+ * @id: resource id
+ * @args: the parameters, as a program gave them
+ * @size: in bytes
+ * @entries: struct virtio_gpu_mem_entry, owned by the command from here on, or
+ *	     NULL
+ */
+void virtgpu_encode_create_blob(struct virtgpu_cmd *cmd, u32 id,
+				const struct drm_virtgpu_resource_create_blob *args,
+				u64 size, struct virtgpu_payload *entries)
+{
+	struct virtio_gpu_resource_create_blob *req = REQ(cmd, virtio_gpu_resource_create_blob);
+
+	req->resource_id = cpu_to_le32(id);
+	req->blob_mem = cpu_to_le32(args->blob_mem);
+	req->blob_flags = cpu_to_le32(args->blob_flags);
+	req->blob_id = cpu_to_le64(args->blob_id);
+	req->size = cpu_to_le64(size);
+	if (entries)
+		req->nr_entries = cpu_to_le32(entries->size /
+					      sizeof(struct virtio_gpu_mem_entry));
+	cmd->payload = entries;
+}
+
+/**
+ * virtgpu_encode_set_scanout_blob() - SET_SCANOUT_BLOB, 5.7.6.8
+ * @cmd: the command
+ * @scanout: scan-out number
+ * @id: resource id
+ * @fb: size, pitch and offset of the framebuffer
+ * @format: VIRTIO_GPU_FORMAT_*
+ * @rect: part of the framebuffer that is shown, in pixels
+ */
+void virtgpu_encode_set_scanout_blob(struct virtgpu_cmd *cmd, u32 scanout, u32 id,
+				     const struct drm_framebuffer *fb, u32 format,
+				     const struct drm_rect *rect)
+{
+	struct virtio_gpu_set_scanout_blob *req = REQ(cmd, virtio_gpu_set_scanout_blob);
+
+	req->scanout_id = cpu_to_le32(scanout);
+	req->resource_id = cpu_to_le32(id);
+	req->width = cpu_to_le32(fb->width);
+	req->height = cpu_to_le32(fb->height);
+	req->format = cpu_to_le32(format);
+	req->strides[0] = cpu_to_le32(fb->pitches[0]);
+	req->offsets[0] = cpu_to_le32(fb->offsets[0]);
+	virtgpu_put_rect(&req->r, rect);
+}
+
+/**
+ * virtgpu_encode_transfer_3d() - TRANSFER_TO_HOST_3D, TRANSFER_FROM_HOST_3D, 5.7.6.9
+ * @cmd: the command, of the context
+ * @id: resource id
+ * @args: box, level, offset and strides, as a program gave them; those of the
+ *	  other direction have the same layout
+ */
+void virtgpu_encode_transfer_3d(struct virtgpu_cmd *cmd, u32 id,
+				const struct drm_virtgpu_3d_transfer_to_host *args)
+{
+	struct virtio_gpu_transfer_host_3d *req = REQ(cmd, virtio_gpu_transfer_host_3d);
+
+	req->resource_id = cpu_to_le32(id);
+	req->box.x = cpu_to_le32(args->box.x);
+	req->box.y = cpu_to_le32(args->box.y);
+	req->box.z = cpu_to_le32(args->box.z);
+	req->box.w = cpu_to_le32(args->box.w);
+	req->box.h = cpu_to_le32(args->box.h);
+	req->box.d = cpu_to_le32(args->box.d);
+	req->offset = cpu_to_le64(args->offset);
+	req->level = cpu_to_le32(args->level);
+	req->stride = cpu_to_le32(args->stride);
+	req->layer_stride = cpu_to_le32(args->layer_stride);
+}
+
+/**
+ * virtgpu_encode_submit() - SUBMIT_3D, 5.7.6.9
+ * @cmd: the command, of the context
+ * @size: in bytes
+ * @payload: the commands, owned by @cmd from here on, or NULL with @size 0
+ */
+void virtgpu_encode_submit(struct virtgpu_cmd *cmd, u32 size, struct virtgpu_payload *payload)
+{
+	REQ(cmd, virtio_gpu_cmd_submit)->size = cpu_to_le32(size);
+	cmd->payload = payload;
+}
+
+/**
+ * virtgpu_encode_ring() - the fence of a command is one of a context's rings
+ * @cmd: the command, of the context
+ * @ring: index of the ring
+ */
+void virtgpu_encode_ring(struct virtgpu_cmd *cmd, u32 ring)
+{
+	cmd->req.hdr.flags |= cpu_to_le32(VIRTIO_GPU_FLAG_INFO_RING_IDX);
+	cmd->req.hdr.ring_idx = ring;
+}
+
+/**
+ * virtgpu_encode_map_blob() - RESOURCE_MAP_BLOB, 5.7.6.9
+ * @cmd: the command
+ * @id: resource id
+ * @offset: in the host-visible window, in bytes
+ */
+void virtgpu_encode_map_blob(struct virtgpu_cmd *cmd, u32 id, u64 offset)
+{
+	struct virtio_gpu_resource_map_blob *req = REQ(cmd, virtio_gpu_resource_map_blob);
+
+	req->resource_id = cpu_to_le32(id);
+	req->offset = cpu_to_le64(offset);
 }
 
 /**

@@ -63,8 +63,8 @@ struct drm_framebuffer *virtgpu_fb_create(struct drm_device *drm, struct drm_fil
 #ifdef VIRTGPU_HAVE_FB_CREATE_INFO
 #define virtgpu_compat_fb_create virtgpu_fb_create
 #else
-#define drm_gem_fb_init_with_funcs(drm, fb, file, info, cmd, funcs) \
-	drm_gem_fb_init_with_funcs(drm, fb, file, cmd, funcs)
+#define drm_helper_mode_fill_fb_struct(drm, fb, info, cmd) \
+	drm_helper_mode_fill_fb_struct(drm, fb, cmd)
 
 static inline struct drm_framebuffer *
 virtgpu_compat_fb_create(struct drm_device *drm, struct drm_file *file,
@@ -105,6 +105,25 @@ static inline bool virtgpu_panic_set_pages(struct drm_scanout_buffer *sb, struct
 #endif
 }
 
+/* Blob alignment and hints came with 7.1. */
+#ifdef VIRTIO_GPU_F_BLOB_ALIGNMENT
+#define virtgpu_config virtio_gpu_config
+#define virtgpu_blob_hints_valid(args) \
+	(!((args)->blob_hints & ~DRM_VIRTGPU_BLOB_FLAG_HINT_DEFER_MAPPING) && !(args)->pad2)
+#else
+#define VIRTIO_GPU_F_BLOB_ALIGNMENT 5
+#define VIRTGPU_PARAM_BLOB_ALIGNMENT 9
+struct virtgpu_config {
+	__le32 events_read;
+	__le32 events_clear;
+	__le32 num_scanouts;
+	__le32 num_capsets;
+	__le32 blob_alignment;
+};
+
+#define virtgpu_blob_hints_valid(args) true
+#endif
+
 /* The core has a vblank timer; virtgpu_vblank.c stands in for it. */
 #if __has_include(<drm/drm_vblank_helper.h>)
 #include <drm/drm_vblank_helper.h>
@@ -116,6 +135,16 @@ static inline void virtgpu_vblank_timer_init(struct virtgpu_vblank_timer *timer,
 #define VIRTGPU_VBLANK_TIMER_FUNCS DRM_CRTC_VBLANK_TIMER_FUNCS
 #else
 #define VIRTGPU_OWN_VBLANK_TIMER
+#ifndef VIRTGPU_HAVE_HRTIMER_SETUP
+static inline void hrtimer_setup(struct hrtimer *timer,
+				 enum hrtimer_restart (*function)(struct hrtimer *),
+				 clockid_t clock_id, enum hrtimer_mode mode)
+{
+	hrtimer_init(timer, clock_id, mode);
+	timer->function = function;
+}
+#endif
+
 struct virtgpu_vblank_timer {
 	struct drm_crtc *crtc;
 	struct hrtimer timer;

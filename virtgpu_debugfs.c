@@ -3,6 +3,8 @@
  * What an engineer sees at run time, in /sys/kernel/debug/dri.
  */
 
+#include <linux/string_choices.h>
+
 #include <drm/drm_debugfs.h>
 #include <drm/drm_file.h>
 #include <drm/drm_print.h>
@@ -19,8 +21,15 @@ static struct virtgpu_device *virtgpu_of_seq(struct seq_file *m)
 static int virtgpu_features_show(struct seq_file *m, void *data)
 {
 	struct virtgpu_device *vgdev = virtgpu_of_seq(m);
+	struct resource window = DEFINE_RES_MEM(vgdev->window_region.addr,
+						vgdev->window_region.len);
 
 	seq_printf(m, "edid: %s\n", str_yes_no(vgdev->has_edid));
+	seq_printf(m, "virgl: %s\n", str_yes_no(vgdev->has_virgl));
+	seq_printf(m, "blob: %s\n", str_yes_no(vgdev->has_blob));
+	seq_printf(m, "context init: %s\n", str_yes_no(vgdev->has_context_init));
+	seq_printf(m, "blob alignment: %u\n", vgdev->blob_alignment);
+	seq_printf(m, "host visible: %pR\n", &window);
 	seq_printf(m, "dma api: %s\n", str_yes_no(vgdev->use_dma_api));
 	seq_printf(m, "scan-outs: %u\n", vgdev->num_scanouts);
 	seq_printf(m, "capability sets: %u\n", vgdev->num_capsets);

@@ -136,22 +136,25 @@ out_put:
 	return ret;
 }
 
-/*
- * Ask for everything, so that a program sees all of a change or nothing.
- * A refusal is final; silence is worth asking again.
- */
+/* A refusal is final; silence, a signal and a lack of memory are not. */
+static bool virtgpu_worth_asking_again(int error)
+{
+	return error == -ETIMEDOUT || error == -ERESTARTSYS || error == -ENOMEM;
+}
+
+/* Ask for everything, so that a program sees all of a change or nothing. */
 static int virtgpu_display_query(struct virtgpu_device *vgdev, bool *changed)
 {
 	unsigned int i;
 	int ret;
 
 	ret = virtgpu_read_display_info(vgdev, changed);
-	for (i = 0; ret != -ETIMEDOUT && vgdev->has_edid && i < vgdev->num_scanouts; i++) {
+	for (i = 0; !virtgpu_worth_asking_again(ret) && vgdev->has_edid && i < vgdev->num_scanouts; i++) {
 		if (!vgdev->outputs[i].info.enabled)
 			continue;
 		ret = virtgpu_read_edid(vgdev, &vgdev->outputs[i], changed);
 	}
-	return ret == -ETIMEDOUT ? ret : 0;
+	return virtgpu_worth_asking_again(ret) ? ret : 0;
 }
 
 /* Tell the device that its news have been seen, 5.7.4. */
@@ -403,7 +406,7 @@ static u32 virtgpu_scanouts_in_use(struct drm_atomic_commit *commit)
 	int i;
 
 	for_each_new_crtc_in_state(commit, crtc, state, i)
-		if (state->active)
+		if (state->active && state->plane_mask & drm_plane_mask(crtc->primary))
 			scanouts |= state->connector_mask;
 	return scanouts;
 }
@@ -448,16 +451,18 @@ static void virtgpu_crtc_disable(struct drm_crtc *crtc, struct drm_atomic_commit
 }
 
 /* The host has shown the flip, or never will. */
-static void virtgpu_flip_end(struct virtgpu_output *output)
+static void virtgpu_flip_end(struct virtgpu_output *output, const struct virtgpu_cmd *cmd)
 {
 	struct drm_crtc *crtc = &output->crtc;
 	struct drm_pending_vblank_event *event;
 	unsigned long flags;
 
 	spin_lock_irqsave(&crtc->dev->event_lock, flags);
-	event = output->flip;
-	output->flip = NULL;
+	/* The late end of a flip that was given up on is nobody's. */
+	event = output->flip_cmd == cmd ? output->flip : NULL;
 	if (event) {
+		output->flip = NULL;
+		output->flip_cmd = NULL;
 		if (!output->flip_async && !drm_crtc_vblank_get(crtc))
 			drm_crtc_arm_vblank_event(crtc, event);
 		else
@@ -468,7 +473,29 @@ static void virtgpu_flip_end(struct virtgpu_output *output)
 
 static void virtgpu_flip_flushed(struct virtgpu_cmd *cmd)
 {
-	virtgpu_flip_end(cmd->data);
+	virtgpu_flip_end(cmd->data, cmd);
+}
+
+static void virtgpu_flip_begin(struct virtgpu_output *output, struct drm_crtc_state *state,
+			       struct virtgpu_cmd *last)
+{
+	struct drm_crtc *crtc = &output->crtc;
+
+	/* One that was given up on. */
+	virtgpu_send_event(crtc, &output->flip);
+
+	spin_lock_irq(&crtc->dev->event_lock);
+	output->flip = state->event;
+	output->flip_cmd = last;
+	output->flip_async = state->async_flip;
+	state->event = NULL;
+	spin_unlock_irq(&crtc->dev->event_lock);
+
+	if (last) {
+		last->fenced = true;
+		last->done = virtgpu_flip_flushed;
+		last->data = output;
+	}
 }
 
 /*
@@ -485,21 +512,12 @@ static void virtgpu_crtc_flush(struct drm_crtc *crtc, struct drm_atomic_commit *
 	struct virtgpu_cmd *last;
 
 	if (flip) {
-		spin_lock_irq(&crtc->dev->event_lock);
-		output->flip = state->event;
-		output->flip_async = state->async_flip;
-		state->event = NULL;
-		spin_unlock_irq(&crtc->dev->event_lock);
-	}
-	if (flip && !shown) {
-		last = list_last_entry(&output->batch, struct virtgpu_cmd, link);
-		last->fenced = true;
-		last->done = virtgpu_flip_flushed;
-		last->data = output;
+		last = shown ? NULL : list_last_entry(&output->batch, struct virtgpu_cmd, link);
+		virtgpu_flip_begin(output, state, last);
 	}
 	virtgpu_queue_submit_list(&to_virtgpu_device(crtc->dev)->ctrl, &output->batch);
 	if (flip && shown)
-		virtgpu_flip_end(output);
+		virtgpu_flip_end(output, NULL);
 }
 
 static const struct drm_crtc_helper_funcs virtgpu_crtc_helper_funcs = {
@@ -576,6 +594,23 @@ static int virtgpu_mode_config_init(struct virtgpu_device *vgdev)
 	return drm_mode_create_suggested_offset_properties(drm);
 }
 
+static int virtgpu_panic_init(struct virtgpu_device *vgdev, struct virtgpu_output *output)
+{
+	static const enum virtgpu_cmd_id ids[] = {
+		VIRTGPU_TRANSFER_TO_HOST_2D, VIRTGPU_RESOURCE_FLUSH,
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(ids); i++) {
+		struct virtgpu_cmd *cmd = virtgpu_cmd_alloc(vgdev, ids[i]);
+
+		if (IS_ERR(cmd))
+			return PTR_ERR(cmd);
+		output->panic_cmds[i] = cmd;
+	}
+	return 0;
+}
+
 static int virtgpu_output_init(struct virtgpu_device *vgdev, unsigned int index)
 {
 	struct virtgpu_output *output = &vgdev->outputs[index];
@@ -594,7 +629,7 @@ static int virtgpu_output_init(struct virtgpu_device *vgdev, unsigned int index)
 	output->cursor_plane = virtgpu_plane_create(vgdev, output, DRM_PLANE_TYPE_CURSOR);
 	if (IS_ERR(output->cursor_plane))
 		return PTR_ERR(output->cursor_plane);
-	ret = virtgpu_cursor_init(vgdev, output);
+	ret = virtgpu_cursor_init(vgdev, output) ?: virtgpu_panic_init(vgdev, output);
 	if (ret)
 		return ret;
 
@@ -630,28 +665,15 @@ static void virtgpu_display_release(struct drm_device *drm, void *data)
 	struct virtgpu_device *vgdev = data;
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(vgdev->panic_cmds); i++)
-		if (vgdev->panic_cmds[i])
-			virtgpu_cmd_put(vgdev->panic_cmds[i]);
-	for (i = 0; i < vgdev->num_scanouts; i++)
-		drm_edid_free(vgdev->outputs[i].edid);
-}
+	for (i = 0; i < vgdev->num_scanouts; i++) {
+		struct virtgpu_output *output = &vgdev->outputs[i];
 
-static int virtgpu_panic_init(struct virtgpu_device *vgdev)
-{
-	static const enum virtgpu_cmd_id ids[] = {
-		VIRTGPU_TRANSFER_TO_HOST_2D, VIRTGPU_RESOURCE_FLUSH,
-	};
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(vgdev->panic_cmds); i++) {
-		struct virtgpu_cmd *cmd = virtgpu_cmd_alloc(vgdev, ids[i]);
-
-		if (IS_ERR(cmd))
-			return PTR_ERR(cmd);
-		vgdev->panic_cmds[i] = cmd;
+		if (output->panic_cmds[0])
+			virtgpu_cmd_put(output->panic_cmds[0]);
+		if (output->panic_cmds[1])
+			virtgpu_cmd_put(output->panic_cmds[1]);
+		drm_edid_free(output->edid);
 	}
-	return 0;
 }
 
 /**
@@ -673,10 +695,6 @@ int virtgpu_display_init(struct virtgpu_device *vgdev)
 	ret = drmm_add_action_or_reset(&vgdev->drm, virtgpu_display_release, vgdev);
 	if (ret)
 		return ret;
-	ret = virtgpu_panic_init(vgdev);
-	if (ret)
-		return ret;
-
 	for (i = 0; i < vgdev->num_scanouts; i++) {
 		ret = virtgpu_output_init(vgdev, i);
 		if (ret)
@@ -706,6 +724,7 @@ void virtgpu_display_stop(struct virtgpu_device *vgdev)
 void virtgpu_display_early_init(struct virtgpu_device *vgdev)
 {
 	mutex_init(&vgdev->display_lock);
+	mutex_init(&vgdev->fb_lock);
 	INIT_DELAYED_WORK(&vgdev->display_work, virtgpu_display_work);
 	vgdev->display_retry = VIRTGPU_RETRY_MIN;
 }

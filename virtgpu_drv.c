@@ -25,13 +25,15 @@ MODULE_PARM_DESC(modeset, "Drive the device: 0 = no, 1 = yes, -1 = unless nomode
 
 unsigned int virtgpu_timeout_ms = 10000;
 module_param_named(timeout_ms, virtgpu_timeout_ms, uint, 0600);
-MODULE_PARM_DESC(timeout_ms, "Milliseconds that the host has for an answer [default: 10000]");
+MODULE_PARM_DESC(timeout_ms, "Milliseconds that the host has for an answer, at least 100 [default: 10000]");
 
 DEFINE_DRM_GEM_FOPS(virtgpu_fops);
 
 static const struct drm_driver virtgpu_driver = {
 	.driver_features = DRIVER_GEM | DRIVER_RENDER | DRIVER_MODESET | DRIVER_ATOMIC |
 			   DRIVER_SYNCOBJ | DRIVER_SYNCOBJ_TIMELINE | DRIVER_CURSOR_HOTSPOT,
+	.open = virtgpu_open,
+	.postclose = virtgpu_postclose,
 	.dumb_create = virtgpu_dumb_create,
 	.gem_create_object = virtgpu_object_alloc,
 	.gem_prime_import = virtgpu_gem_prime_import,
@@ -47,9 +49,14 @@ static const struct drm_driver virtgpu_driver = {
 	VIRTGPU_DRIVER_COMPAT_OPS
 };
 
-static void virtgpu_destroy_wq(struct drm_device *drm, void *wq)
+static void virtgpu_release_software(struct drm_device *drm, void *data)
 {
-	destroy_workqueue(wq);
+	struct virtgpu_device *vgdev = data;
+
+	destroy_workqueue(vgdev->wq);
+	virtgpu_capsets_free(vgdev);
+	ida_destroy(&vgdev->context_ids);
+	ida_destroy(&vgdev->resource_ids);
 }
 
 /*
@@ -60,7 +67,11 @@ static int virtgpu_init_software(struct virtgpu_device *vgdev)
 {
 	int ret;
 
+	INIT_LIST_HEAD(&vgdev->mapped_objects);
+	mutex_init(&vgdev->mapped_lock);
 	ida_init(&vgdev->resource_ids);
+	ida_init(&vgdev->context_ids);
+	mutex_init(&vgdev->capset_lock);
 	virtgpu_timeline_init(&vgdev->timeline);
 	virtgpu_display_early_init(vgdev);
 
@@ -71,7 +82,26 @@ static int virtgpu_init_software(struct virtgpu_device *vgdev)
 	vgdev->wq = alloc_workqueue("%s", WQ_HIGHPRI | WQ_UNBOUND, 0, DRIVER_NAME);
 	if (!vgdev->wq)
 		return -ENOMEM;
-	return drmm_add_action_or_reset(&vgdev->drm, virtgpu_destroy_wq, vgdev->wq);
+	ret = drmm_add_action_or_reset(&vgdev->drm, virtgpu_release_software, vgdev);
+	if (ret)
+		return ret;
+	return virtgpu_window_init(vgdev);
+}
+
+/* One that is no power of two is no alignment: the blobs are not to be used. */
+static void virtgpu_read_blob_alignment(struct virtgpu_device *vgdev)
+{
+	u32 align;
+
+	if (!virtio_has_feature(vgdev->vdev, VIRTIO_GPU_F_BLOB_ALIGNMENT))
+		return;
+	virtio_cread_le(vgdev->vdev, struct virtgpu_config, blob_alignment, &align);
+	if (is_power_of_2(align)) {
+		vgdev->blob_alignment = align;
+	} else {
+		dev_warn(&vgdev->vdev->dev, "blob alignment of %u bytes: no blobs\n", align);
+		vgdev->has_blob = false;
+	}
 }
 
 static void virtgpu_read_config(struct virtgpu_device *vgdev)
@@ -81,6 +111,10 @@ static void virtgpu_read_config(struct virtgpu_device *vgdev)
 	vgdev->dma_dev = vdev->dev.parent;
 	vgdev->use_dma_api = !virtio_has_dma_quirk(vdev);
 	vgdev->has_edid = virtio_has_feature(vdev, VIRTIO_GPU_F_EDID);
+	vgdev->has_virgl = virtio_has_feature(vdev, VIRTIO_GPU_F_VIRGL);
+	vgdev->has_blob = virtio_has_feature(vdev, VIRTIO_GPU_F_RESOURCE_BLOB);
+	vgdev->has_context_init = virtio_has_feature(vdev, VIRTIO_GPU_F_CONTEXT_INIT);
+	virtgpu_read_blob_alignment(vgdev);
 
 	virtio_cread_le(vdev, struct virtio_gpu_config, num_scanouts, &vgdev->num_scanouts);
 	virtio_cread_le(vdev, struct virtio_gpu_config, num_capsets, &vgdev->num_capsets);
@@ -163,16 +197,19 @@ static int virtgpu_probe(struct virtio_device *vdev)
 	if (ret)
 		goto err_queues;
 
-	drm_info(&vgdev->drm, "%u scan-outs, %u capability sets%s%s\n", vgdev->num_scanouts,
-		 vgdev->num_capsets, vgdev->has_edid ? ", EDID" : "",
+	drm_info(&vgdev->drm, "%u scan-outs, %u capability sets%s%s%s%s%s%s\n",
+		 vgdev->num_scanouts, vgdev->num_capsets, vgdev->has_edid ? ", EDID" : "",
+		 vgdev->has_virgl ? ", 3D" : "", vgdev->has_blob ? ", blobs" : "",
+		 vgdev->has_context_init ? ", context types" : "",
+		 vgdev->has_host_visible ? ", host-visible memory" : "",
 		 vgdev->use_dma_api ? ", DMA API" : "");
 	if (vgdev->num_scanouts)
 		virtgpu_client_setup(&vgdev->drm);
 	return 0;
 
 err_queues:
-	virtgpu_display_stop(vgdev);
 	virtgpu_queues_fini(vgdev);
+	virtgpu_display_stop(vgdev);
 	return ret;
 }
 
@@ -180,11 +217,13 @@ static void virtgpu_remove(struct virtio_device *vdev)
 {
 	struct virtgpu_device *vgdev = vdev->priv;
 
+	/* First of all the commands end, and with them all that waits for one. */
 	drm_dev_unplug(&vgdev->drm);
+	virtgpu_queues_fini(vgdev);
 	virtgpu_display_stop(vgdev);
 	if (vgdev->num_scanouts)
 		drm_atomic_helper_shutdown(&vgdev->drm);
-	virtgpu_queues_fini(vgdev);
+	virtgpu_objects_unmap_all(vgdev);
 }
 
 static void virtgpu_config_changed(struct virtio_device *vdev)
@@ -202,7 +241,11 @@ static int virtgpu_validate(struct virtio_device *vdev)
 }
 
 static const unsigned int virtgpu_features[] = {
+	VIRTIO_GPU_F_VIRGL,
 	VIRTIO_GPU_F_EDID,
+	VIRTIO_GPU_F_RESOURCE_BLOB,
+	VIRTIO_GPU_F_CONTEXT_INIT,
+	VIRTIO_GPU_F_BLOB_ALIGNMENT,
 };
 
 static const struct virtio_device_id virtgpu_id_table[] = {

@@ -9,6 +9,7 @@
 #include <linux/scatterlist.h>
 #include <linux/spinlock.h>
 #include <linux/virtio.h>
+#include <linux/virtio_config.h>
 #include <linux/virtio_gpu.h>
 #include <linux/workqueue.h>
 
@@ -19,6 +20,7 @@
 #include <drm/drm_encoder.h>
 #include <drm/drm_framebuffer.h>
 #include <drm/drm_gem_shmem_helper.h>
+#include <drm/drm_mm.h>
 #include <drm/drm_plane.h>
 #include <drm/drm_rect.h>
 #include <drm/virtgpu_drm.h>
@@ -54,14 +56,14 @@
  * geometry or format. Pages outlive every resource that points at them: they
  * are given back when the host has answered the last RESOURCE_UNREF.
  *
- * Lock order, outermost first: modeset locks, context lock, dma_resv, window
- * lock, queue lock, timeline lock.
+ * Lock order, outermost first: modeset locks, dma_resv, context lock, window
+ * lock, job lock, queue lock, timeline lock.
  */
 
 struct dma_buf;
-struct drm_crtc_commit;
 struct drm_edid;
 struct virtgpu_cmd;
+struct virtgpu_context;
 struct virtgpu_device;
 struct virtgpu_object;
 struct virtgpu_resource;
@@ -88,6 +90,7 @@ struct virtgpu_timeline {
  * @lock: the lock of @base on kernels whose fences have none of their own
  * @timeline: where the fence signals; not to be used after it signalled
  * @link: entry in &virtgpu_timeline.pending
+ * @emitted: it is a dma_fence and on the timeline
  * @completed: the command has ended; protected by &virtgpu_timeline.lock
  */
 struct virtgpu_fence {
@@ -95,12 +98,15 @@ struct virtgpu_fence {
 	spinlock_t lock;
 	struct virtgpu_timeline *timeline;
 	struct list_head link;
+	bool emitted;
 	bool completed;
 };
 
 void virtgpu_timeline_init(struct virtgpu_timeline *timeline);
 struct virtgpu_fence *virtgpu_fence_alloc(struct virtgpu_timeline *timeline);
 void virtgpu_fence_emit(struct virtgpu_fence *fence);
+void virtgpu_fence_put(struct virtgpu_fence *fence);
+bool virtgpu_fence_is_ours(const struct dma_fence *fence);
 void virtgpu_fence_complete(struct virtgpu_fence *fence, int error);
 
 /* ---- virtgpu_cmd.c ------------------------------------------------------ */
@@ -119,6 +125,20 @@ enum virtgpu_cmd_id {
 	VIRTGPU_RESOURCE_FLUSH,
 	VIRTGPU_TRANSFER_TO_HOST_2D,
 	VIRTGPU_RESOURCE_ASSIGN_UUID,
+	VIRTGPU_GET_CAPSET_INFO,
+	VIRTGPU_GET_CAPSET,
+	VIRTGPU_CTX_CREATE,
+	VIRTGPU_CTX_DESTROY,
+	VIRTGPU_CTX_ATTACH_RESOURCE,
+	VIRTGPU_CTX_DETACH_RESOURCE,
+	VIRTGPU_RESOURCE_CREATE_3D,
+	VIRTGPU_RESOURCE_CREATE_BLOB,
+	VIRTGPU_SET_SCANOUT_BLOB,
+	VIRTGPU_TRANSFER_TO_HOST_3D,
+	VIRTGPU_TRANSFER_FROM_HOST_3D,
+	VIRTGPU_SUBMIT_3D,
+	VIRTGPU_RESOURCE_MAP_BLOB,
+	VIRTGPU_RESOURCE_UNMAP_BLOB,
 	VIRTGPU_UPDATE_CURSOR,
 	VIRTGPU_MOVE_CURSOR,
 	VIRTGPU_NUM_CMDS
@@ -167,6 +187,7 @@ struct virtgpu_payload {
  * @vgdev: the device
  * @info: row of the command table
  * @error: 0 or a negative errno, valid from @done and @completion on
+ * @used: bytes that the device says it wrote
  * @fenced: the host is to answer only when the work is done
  * @reported: an error reaches the program that caused it, so that the log need
  *	      not tell it
@@ -175,9 +196,11 @@ struct virtgpu_payload {
  * @done: called once when the command ended, from any context, interrupts
  *	  included; must not sleep
  * @res: the resource that the command is about, for @done; holds a reference
+ * @ctx: the context that it is about, or NULL; holds a reference
  * @data: for @done
  * @completion: for virtgpu_cmd_run()
  * @resp: where the host answers
+ * @resp_size: bytes of @resp, at least those of the table
  * @req: the fixed part of the request
  * @resp_inline: @resp of all commands with a short answer
  */
@@ -187,15 +210,18 @@ struct virtgpu_cmd {
 	struct virtgpu_device *vgdev;
 	const struct virtgpu_cmd_info *info;
 	int error;
+	u32 used;
 	bool fenced;
 	bool reported;
 	struct virtgpu_fence *fence;
 	struct virtgpu_payload *payload;
 	void (*done)(struct virtgpu_cmd *cmd);
 	struct virtgpu_resource *res;
+	struct virtgpu_context *ctx;
 	void *data;
 	struct completion completion;
 	void *resp;
+	u32 resp_size;
 	union {
 		struct virtio_gpu_ctrl_hdr hdr;
 		u8 bytes[VIRTGPU_CMD_REQ_INLINE];
@@ -216,11 +242,16 @@ struct virtgpu_cmd *virtgpu_cmd_take(struct virtgpu_device *vgdev,
 				     enum virtgpu_cmd_id id);
 void virtgpu_cmd_unreserve(struct list_head *cmds);
 void virtgpu_cmd_put(struct virtgpu_cmd *cmd);
-void virtgpu_cmd_complete(struct virtgpu_cmd *cmd, u32 used);
+bool virtgpu_cmd_busy(const struct virtgpu_cmd *cmd);
+int virtgpu_cmd_set_resp_size(struct virtgpu_cmd *cmd, u32 size);
+void virtgpu_cmd_set_context(struct virtgpu_cmd *cmd, struct virtgpu_context *ctx);
+void virtgpu_cmd_complete(struct virtgpu_cmd *cmd);
 void virtgpu_cmd_fail(struct virtgpu_cmd *cmd, int error);
 
 struct virtgpu_payload *virtgpu_payload_alloc(struct virtgpu_device *vgdev,
 					      size_t size);
+struct virtgpu_payload *virtgpu_payload_from_user(struct virtgpu_device *vgdev,
+						  const void __user *from, size_t size);
 void virtgpu_payload_free(struct virtgpu_payload *payload);
 void *virtgpu_payload_at(struct virtgpu_payload *payload, size_t offset);
 
@@ -236,6 +267,23 @@ void virtgpu_encode_flush(struct virtgpu_cmd *cmd, u32 id,
 			  const struct drm_rect *rect);
 void virtgpu_encode_transfer_2d(struct virtgpu_cmd *cmd, u32 id, u64 offset,
 				const struct drm_rect *rect);
+void virtgpu_encode_get_capset_info(struct virtgpu_cmd *cmd, u32 index);
+void virtgpu_encode_get_capset(struct virtgpu_cmd *cmd, u32 id, u32 version);
+void virtgpu_encode_ctx_create(struct virtgpu_cmd *cmd, u32 init, const char *name);
+void virtgpu_encode_ctx_resource(struct virtgpu_cmd *cmd, u32 id);
+void virtgpu_encode_create_3d(struct virtgpu_cmd *cmd, u32 id,
+			      const struct drm_virtgpu_resource_create *args);
+void virtgpu_encode_create_blob(struct virtgpu_cmd *cmd, u32 id,
+				const struct drm_virtgpu_resource_create_blob *args,
+				u64 size, struct virtgpu_payload *entries);
+void virtgpu_encode_set_scanout_blob(struct virtgpu_cmd *cmd, u32 scanout, u32 id,
+				     const struct drm_framebuffer *fb, u32 format,
+				     const struct drm_rect *rect);
+void virtgpu_encode_transfer_3d(struct virtgpu_cmd *cmd, u32 id,
+				const struct drm_virtgpu_3d_transfer_to_host *args);
+void virtgpu_encode_submit(struct virtgpu_cmd *cmd, u32 size, struct virtgpu_payload *payload);
+void virtgpu_encode_ring(struct virtgpu_cmd *cmd, u32 ring);
+void virtgpu_encode_map_blob(struct virtgpu_cmd *cmd, u32 id, u64 offset);
 void virtgpu_encode_cursor(struct virtgpu_cmd *cmd, u32 scanout, u32 id,
 			   int x, int y, u32 hot_x, u32 hot_y);
 
@@ -250,6 +298,7 @@ void virtgpu_encode_cursor(struct virtgpu_cmd *cmd, u32 scanout, u32 id,
  * @backlog_len: length of @backlog
  * @in_ring: commands that the device owns
  * @fence_id: last fence id given to the device
+ * @stopped: the device is about to be reset: commands wait in @backlog
  * @dead: errno with which further commands fail, or 0
  * @kicks: notifications sent, a statistic
  * @commands: commands accepted, a statistic
@@ -263,6 +312,7 @@ struct virtgpu_queue {
 	unsigned int backlog_len;
 	unsigned int in_ring;
 	u64 fence_id;
+	bool stopped;
 	int dead;
 	u64 kicks;
 	u64 commands;
@@ -274,17 +324,53 @@ void virtgpu_queues_fini(struct virtgpu_device *vgdev);
 void virtgpu_queue_submit(struct virtgpu_cmd *cmd);
 void virtgpu_queue_submit_list(struct virtgpu_queue *queue,
 			       struct list_head *cmds);
-int virtgpu_queue_throttle(struct virtgpu_device *vgdev);
+int virtgpu_queue_throttle(struct virtgpu_queue *queue);
 int virtgpu_cmd_run(struct virtgpu_cmd *cmd);
 void virtgpu_queue_submit_panic(struct virtgpu_cmd **cmds, unsigned int count);
 
 /* ---- virtgpu_object.c --------------------------------------------------- */
 
 /**
+ * enum virtgpu_resource_kind - how the host made a resource
+ * @VIRTGPU_RES_2D: RESOURCE_CREATE_2D; shows what was transferred to it
+ * @VIRTGPU_RES_3D: RESOURCE_CREATE_3D; the host draws into it
+ * @VIRTGPU_RES_BLOB: RESOURCE_CREATE_BLOB; memory without a geometry
+ */
+enum virtgpu_resource_kind {
+	VIRTGPU_RES_2D,
+	VIRTGPU_RES_3D,
+	VIRTGPU_RES_BLOB,
+};
+
+/**
+ * struct virtgpu_resource_desc - a resource to be made
+ * @kind: how
+ * @format: VIRTIO_GPU_FORMAT_* of a 2D one, or what a program says
+ * @width: in pixels, not for blobs
+ * @height: in pixels, not for blobs
+ * @offset: of the first pixel in the pages, in bytes, of a 2D one
+ * @create_3d: the parameters of a 3D one
+ * @create_blob: the parameters of a blob
+ * @ctx: the context that makes the blob, or NULL
+ * @command: what the context does before that, or NULL; taken when it goes out
+ */
+struct virtgpu_resource_desc {
+	enum virtgpu_resource_kind kind;
+	u32 format;
+	u32 width;
+	u32 height;
+	u32 offset;
+	const struct drm_virtgpu_resource_create *create_3d;
+	const struct drm_virtgpu_resource_create_blob *create_blob;
+	struct virtgpu_context *ctx;
+	struct virtgpu_payload *command;
+};
+
+/**
  * enum virtgpu_resource_state - what the host knows of a resource
  * @VIRTGPU_RES_CREATING: the commands that make it are under way
  * @VIRTGPU_RES_LIVE: it exists and has its backing
- * @VIRTGPU_RES_FAILED: the host refused it; it is never used or unref'd
+ * @VIRTGPU_RES_FAILED: the host refused one of them; it is not used
  */
 enum virtgpu_resource_state {
 	VIRTGPU_RES_CREATING,
@@ -303,9 +389,12 @@ enum virtgpu_resource_state {
  * @vgdev: the device
  * @obj: whose pages are its backing; holds &virtgpu_object.refs
  * @id: resource id, never 0
- * @format: VIRTIO_GPU_FORMAT_*
- * @width: in pixels, of a whole line of the backing
- * @height: in pixels
+ * @kind: how the host made it
+ * @blob_mem: VIRTGPU_BLOB_MEM_* of a blob, else 0
+ * @format: VIRTIO_GPU_FORMAT_*, not of a blob
+ * @width: in pixels, of a whole line of the backing, not of a blob
+ * @height: in pixels, not of a blob
+ * @offset: of the first pixel in the pages, in bytes
  * @created: the host answered the create command with success
  * @state: see &enum virtgpu_resource_state; written by completions only
  * @error: the errno that a failed resource gives to whoever uses it
@@ -320,9 +409,12 @@ struct virtgpu_resource {
 	struct virtgpu_device *vgdev;
 	struct virtgpu_object *obj;
 	u32 id;
+	enum virtgpu_resource_kind kind;
+	u32 blob_mem;
 	u32 format;
 	u32 width;
 	u32 height;
+	u32 offset;
 	bool created;
 	enum virtgpu_resource_state state;
 	int error;
@@ -338,9 +430,11 @@ struct virtgpu_resource {
  * @refs: the GEM object and each resource that has its pages; the pages and
  *	  this struct are freed with the last one
  * @free_work: frees where sleeping is allowed
- * @res: the resource of the object itself, or NULL; protected by dma_resv
+ * @res: the resource of the object itself, or NULL; set once, with dma_resv
+ * @vram: when the memory is the host's, else NULL
  * @sgt: the pages as the device sees them behind an IOMMU or bounce buffer,
- *	 or NULL; protected by dma_resv
+ *	 or NULL; set with dma_resv and &virtgpu_device.mapped_lock
+ * @mapped_link: entry in &virtgpu_device.mapped_objects when there is @sgt
  * @pages_pinned: the object holds a pin on its pages; protected by dma_resv
  * @width: of a dumb buffer in pixels, else 0
  * @height: of a dumb buffer in pixels, else 0
@@ -350,7 +444,9 @@ struct virtgpu_object {
 	struct kref refs;
 	struct work_struct free_work;
 	struct virtgpu_resource *res;
+	struct virtgpu_vram *vram;
 	struct sg_table *sgt;
+	struct list_head mapped_link;
 	bool pages_pinned;
 	u32 width;
 	u32 height;
@@ -364,8 +460,14 @@ static inline struct virtgpu_object *to_virtgpu_object(struct drm_gem_object *ge
 struct virtgpu_object *virtgpu_object_create(struct virtgpu_device *vgdev, size_t size);
 struct drm_gem_object *virtgpu_object_alloc(struct drm_device *drm, size_t size);
 void virtgpu_object_free(struct drm_gem_object *gem);
-struct virtgpu_resource *virtgpu_object_get_resource(struct virtgpu_object *obj, u32 format,
-						     u32 width, u32 height);
+void virtgpu_objects_unmap_all(struct virtgpu_device *vgdev);
+struct virtgpu_resource *virtgpu_object_get_resource(struct virtgpu_object *obj,
+						     struct virtgpu_resource_desc *desc);
+int virtgpu_object_init_resource(struct virtgpu_object *obj,
+				 struct virtgpu_resource_desc *desc);
+struct virtgpu_resource *virtgpu_object_resource(struct virtgpu_object *obj);
+int virtgpu_object_use(struct virtgpu_object *obj, struct virtgpu_context *ctx);
+void virtgpu_object_sync_for_cpu(struct virtgpu_object *obj);
 void virtgpu_object_sync_for_device(struct virtgpu_object *obj, size_t offset, size_t len);
 int virtgpu_resource_wait(struct virtgpu_resource *res);
 void virtgpu_resource_put(struct virtgpu_resource *res);
@@ -382,8 +484,141 @@ void virtgpu_resource_release_ref(struct virtgpu_resource *res);
 
 extern const struct drm_gem_object_funcs virtgpu_gem_funcs;
 
+int virtgpu_gem_open(struct drm_gem_object *gem, struct drm_file *file);
+void virtgpu_gem_close(struct drm_gem_object *gem, struct drm_file *file);
 int virtgpu_dumb_create(struct drm_file *file, struct drm_device *drm,
 			struct drm_mode_create_dumb *args);
+
+/* ---- virtgpu_vram.c ----------------------------------------------------- */
+
+/**
+ * struct virtgpu_vram - memory of the host, and its place in the window
+ * @obj: the object
+ * @flags: VIRTGPU_BLOB_FLAG_*
+ * @node: the range of the window; protected by &virtgpu_device.window_lock, as
+ *	  is all below
+ * @lru: entry in &virtgpu_device.window_lru when @mapped
+ * @mapped: the host has mapped it
+ * @error: what went wrong for good, or 0
+ * @cache: VIRTIO_GPU_MAP_CACHE_*
+ * @vaddr: the kernel's mapping
+ * @vmap_count: users of @vaddr
+ * @unmap: RESOURCE_UNMAP_BLOB, set aside so that freeing cannot fail
+ */
+struct virtgpu_vram {
+	struct virtgpu_object *obj;
+	u32 flags;
+	struct drm_mm_node node;
+	struct list_head lru;
+	bool mapped;
+	int error;
+	u32 cache;
+	void *vaddr;
+	unsigned int vmap_count;
+	struct virtgpu_cmd *unmap;
+};
+
+int virtgpu_window_init(struct virtgpu_device *vgdev);
+struct virtgpu_object *virtgpu_vram_create(struct virtgpu_device *vgdev, u64 size, u32 flags);
+void virtgpu_vram_unmap(struct virtgpu_object *obj);
+void virtgpu_vram_free(struct virtgpu_object *obj);
+
+/* ---- virtgpu_context.c -------------------------------------------------- */
+
+/**
+ * struct virtgpu_capset - a capability set of the host
+ * @id: its id
+ * @max_version: newest version
+ * @max_size: bytes of the largest version
+ * @version: of @data
+ * @data: what the host said, or NULL
+ */
+struct virtgpu_capset {
+	u32 id;
+	u32 max_version;
+	u32 max_size;
+	u32 version;
+	void *data;
+};
+
+#define VIRTGPU_MAX_RINGS 64
+#define VIRTGPU_CONTEXT_NAME 64
+
+/**
+ * struct virtgpu_context - a file, and what it is at the host
+ * @refs: the file and each command of the context
+ * @vgdev: the device
+ * @lock: protects the making of the context, and the order of its submissions
+ * @id: context id, or 0 while there is none; set once
+ * @error: errno with which the host refused the context, or 0
+ * @init: capset id, or 0
+ * @poll_mask: rings whose fences the program is told of, one bit each
+ * @name: given by the program, or empty
+ * @attached: ids of the resources that the host knows to be in use here
+ * @destroy: CTX_DESTROY, set aside so that closing cannot fail
+ * @timeline: fences of submissions to no ring
+ * @timelines: fences of each ring
+ * @num_rings: how many rings
+ * @job_lock: protects @jobs and @num_jobs
+ * @jobs: submissions that wait for fences, in order
+ * @num_jobs: how many
+ * @job_work: queues those that need not wait any more
+ * @job_space: waiters for a shorter list
+ */
+struct virtgpu_context {
+	struct kref refs;
+	struct virtgpu_device *vgdev;
+	struct mutex lock;
+	u32 id;
+	int error;
+	u32 init;
+	u64 poll_mask;
+	char name[VIRTGPU_CONTEXT_NAME];
+	struct xarray attached;
+	struct virtgpu_cmd *destroy;
+	struct virtgpu_timeline timeline;
+	struct virtgpu_timeline *timelines;
+	u32 num_rings;
+	spinlock_t job_lock;
+	struct list_head jobs;
+	unsigned int num_jobs;
+	struct work_struct job_work;
+	wait_queue_head_t job_space;
+};
+
+/**
+ * struct virtgpu_context_params - what CONTEXT_INIT sets
+ * @capset_id: capability set of the context, or 0
+ * @num_rings: rings, 0 to VIRTGPU_MAX_RINGS
+ * @poll_mask: rings to be polled, one bit each
+ * @name: for whoever debugs the host, or empty
+ */
+struct virtgpu_context_params {
+	u32 capset_id;
+	u32 num_rings;
+	u64 poll_mask;
+	char name[VIRTGPU_CONTEXT_NAME];
+};
+
+int virtgpu_open(struct drm_device *drm, struct drm_file *file);
+void virtgpu_postclose(struct drm_device *drm, struct drm_file *file);
+struct virtgpu_context *virtgpu_context_get(struct drm_file *file);
+int virtgpu_context_init(struct drm_file *file, const struct virtgpu_context_params *params);
+void virtgpu_context_put(struct virtgpu_context *ctx);
+int virtgpu_context_attach(struct virtgpu_context *ctx, struct virtgpu_resource *res);
+void virtgpu_context_detach(struct virtgpu_context *ctx, struct virtgpu_resource *res);
+int virtgpu_capset_mask(struct virtgpu_device *vgdev, u64 *mask);
+int virtgpu_capset_copy(struct virtgpu_device *vgdev, u32 id, u32 version,
+			void __user *dst, u32 size);
+void virtgpu_capsets_free(struct virtgpu_device *vgdev);
+
+/* ---- virtgpu_submit.c --------------------------------------------------- */
+
+void virtgpu_submit_init_context(struct virtgpu_context *ctx);
+void virtgpu_submit_cancel(struct virtgpu_context *ctx);
+int virtgpu_submit_for_object(struct virtgpu_context *ctx, struct virtgpu_cmd *cmd,
+			      struct drm_gem_object *gem);
+int virtgpu_execbuffer(struct drm_file *file, struct drm_virtgpu_execbuffer *args);
 
 /* ---- virtgpu_framebuffer.c ---------------------------------------------- */
 
@@ -408,7 +643,8 @@ const struct virtgpu_format *virtgpu_format_lookup(u32 fourcc);
 /**
  * struct virtgpu_framebuffer - a framebuffer
  * @base: the DRM framebuffer
- * @res: the resource that shows it
+ * @res: the resource that shows it, or NULL for what is a cursor as yet; set
+ *	 before it is shown, with &virtgpu_device.fb_lock
  * @format: its format
  * @shadow: the object with the converted pixels, or NULL
  * @map: the unconverted pixels, mapped when there is a @shadow
@@ -426,6 +662,7 @@ struct virtgpu_framebuffer {
 struct drm_framebuffer *virtgpu_fb_create(struct drm_device *drm, struct drm_file *file,
 					  const struct drm_format_info *info,
 					  const struct drm_mode_fb_cmd2 *mode_cmd);
+int virtgpu_fb_prepare(struct virtgpu_framebuffer *vgfb);
 void virtgpu_fb_convert(struct virtgpu_framebuffer *vgfb, const struct drm_rect *rect);
 
 /* ---- virtgpu_display.c, virtgpu_plane.c --------------------------------- */
@@ -446,6 +683,7 @@ void virtgpu_fb_convert(struct virtgpu_framebuffer *vgfb, const struct drm_rect 
  * @obj: the padded image that is transferred, made with the first cursor;
  *	 protected by the lock of the plane
  * @res: its resource
+ * @image: the resource of the newest image: @res, or what the host drew
  */
 struct virtgpu_cursor {
 	spinlock_t lock;
@@ -458,6 +696,7 @@ struct virtgpu_cursor {
 	u32 hot_y;
 	struct virtgpu_object *obj;
 	struct virtgpu_resource *res;
+	struct virtgpu_resource *image;
 };
 
 /**
@@ -472,8 +711,10 @@ struct virtgpu_cursor {
  * @cursor: the CRTC's cursor at the host
  * @vblank_timer: paces the CRTC where the kernel has no timer for that
  * @batch: control commands of the commit that is being put together
+ * @panic_cmds: set aside for the panic screen: transfer, flush
  * @flip: event of the flip that the host has not shown yet, or NULL; protected
- *	  by &drm_device.event_lock, as is @flip_async
+ *	  by &drm_device.event_lock, as are @flip_cmd and @flip_async
+ * @flip_cmd: its last command while that is under way; only compared with
  * @flip_async: the event goes out without waiting for a vblank
  * @info: position, size and state that the host wishes; protected by
  *	  &virtgpu_device.display_lock
@@ -491,7 +732,9 @@ struct virtgpu_output {
 	struct virtgpu_cursor cursor;
 	struct virtgpu_vblank_timer vblank_timer;
 	struct list_head batch;
+	struct virtgpu_cmd *panic_cmds[2];
 	struct drm_pending_vblank_event *flip;
+	struct virtgpu_cmd *flip_cmd;
 	bool flip_async;
 	struct {
 		struct drm_rect rect;
@@ -521,7 +764,11 @@ extern const struct drm_ioctl_desc virtgpu_ioctls[DRM_VIRTGPU_CONTEXT_INIT + 1];
 struct dma_buf *virtgpu_gem_prime_export(struct drm_gem_object *gem, int flags);
 struct drm_gem_object *virtgpu_gem_prime_import(struct drm_device *drm, struct dma_buf *buf);
 
+#ifdef CONFIG_DEBUG_FS
 void virtgpu_debugfs_init(struct virtgpu_device *vgdev);
+#else
+static inline void virtgpu_debugfs_init(struct virtgpu_device *vgdev) { }
+#endif
 
 /* ---- virtgpu_drv.c ------------------------------------------------------ */
 
@@ -532,10 +779,26 @@ void virtgpu_debugfs_init(struct virtgpu_device *vgdev);
  * @dma_dev: the device that does DMA, when @use_dma_api
  * @use_dma_api: addresses given to the device must come from the DMA API
  * @has_edid: VIRTIO_GPU_F_EDID was negotiated
+ * @has_virgl: VIRTIO_GPU_F_VIRGL was negotiated: contexts and submissions
+ * @has_blob: VIRTIO_GPU_F_RESOURCE_BLOB was negotiated
+ * @has_context_init: VIRTIO_GPU_F_CONTEXT_INIT was negotiated
+ * @has_host_visible: there is a window for memory of the host
+ * @blob_alignment: of blob sizes and places in the window, in bytes, or 0
  * @num_scanouts: outputs, 0 to 16
  * @num_capsets: capability sets of the host
+ * @capset_lock: protects @capsets, @capset_mask and, once set, @num_capsets
+ * @capsets: the capability sets, or NULL as long as the host was not asked
+ * @capset_mask: a bit for each id below 64
+ * @context_ids: context ids in use, from 1
+ * @window_region: the window in the guest's physical address space
+ * @window_lock: protects @window, @window_lru and the places of all blobs
+ * @window: ranges in use
+ * @window_lru: blobs in the window, the least recently used first
  * @ctrl: the control queue
  * @cursorq: the cursor queue
+ * @mapped_lock: protects @mapped_objects and @unmapped
+ * @mapped_objects: objects with a &virtgpu_object.sgt
+ * @unmapped: the device has gone: nothing is mapped any more
  * @timeline: fences of commands that belong to no context ring
  * @resource_ids: resource ids in use, from 1
  * @num_resources: resources at the host, a statistic
@@ -545,7 +808,7 @@ void virtgpu_debugfs_init(struct virtgpu_device *vgdev);
  * @display_work: asks the host for display info and EDIDs
  * @display_retry: delay of the next try after an unanswered question, jiffies
  * @hotplug_mode_update: the property of that name
- * @panic_cmds: set aside for the panic screen: transfer, flush
+ * @fb_lock: protects the late making of &virtgpu_framebuffer.res
  * @outputs: the first @num_scanouts are in use
  */
 struct virtgpu_device {
@@ -554,11 +817,29 @@ struct virtgpu_device {
 	struct device *dma_dev;
 	bool use_dma_api;
 	bool has_edid;
+	bool has_virgl;
+	bool has_blob;
+	bool has_context_init;
+	bool has_host_visible;
+	u32 blob_alignment;
 	u32 num_scanouts;
 	u32 num_capsets;
 
+	struct mutex capset_lock;
+	struct virtgpu_capset *capsets;
+	u64 capset_mask;
+	struct ida context_ids;
+
+	struct virtio_shm_region window_region;
+	struct mutex window_lock;
+	struct drm_mm window;
+	struct list_head window_lru;
+
 	struct virtgpu_queue ctrl;
 	struct virtgpu_queue cursorq;
+	struct mutex mapped_lock;
+	struct list_head mapped_objects;
+	bool unmapped;
 	struct virtgpu_timeline timeline;
 	struct ida resource_ids;
 	atomic_t num_resources;
@@ -569,7 +850,7 @@ struct virtgpu_device {
 	struct delayed_work display_work;
 	unsigned long display_retry;
 	struct drm_property *hotplug_mode_update;
-	struct virtgpu_cmd *panic_cmds[2];
+	struct mutex fb_lock;
 	struct virtgpu_output outputs[VIRTIO_GPU_MAX_SCANOUTS];
 };
 
@@ -587,7 +868,7 @@ extern unsigned int virtgpu_timeout_ms;
  */
 static inline unsigned long virtgpu_timeout(void)
 {
-	return msecs_to_jiffies(READ_ONCE(virtgpu_timeout_ms));
+	return msecs_to_jiffies(max(READ_ONCE(virtgpu_timeout_ms), 100U));
 }
 
 #endif

@@ -66,8 +66,8 @@ struct virtgpu_fence *virtgpu_fence_alloc(struct virtgpu_timeline *timeline)
  * virtgpu_fence_emit() - put a fence on its timeline
  * @fence: the fence
  *
- * Called with the queue lock held, so that the order of the timeline is that
- * of the queue. The fence gets two references: the caller's and one that
+ * Called with a lock held under which the command is queued, too, so that the
+ * order of the timeline is that of the queue. The fence gets two references: the caller's and one that
  * virtgpu_fence_complete() drops.
  */
 void virtgpu_fence_emit(struct virtgpu_fence *fence)
@@ -80,7 +80,31 @@ void virtgpu_fence_emit(struct virtgpu_fence *fence)
 			       timeline->context, ++timeline->seqno);
 	dma_fence_get(&fence->base);
 	list_add_tail(&fence->link, &timeline->pending);
+	fence->emitted = true;
 	spin_unlock_irqrestore(&timeline->lock, flags);
+}
+
+/**
+ * virtgpu_fence_put() - drop the caller's reference
+ * @fence: a fence, emitted or not, or NULL
+ */
+void virtgpu_fence_put(struct virtgpu_fence *fence)
+{
+	if (fence && fence->emitted)
+		dma_fence_put(&fence->base);
+	else
+		kfree(fence);
+}
+
+/**
+ * virtgpu_fence_is_ours() - does a fence come from this driver?
+ * @fence: any fence
+ *
+ * Return: true for a fence of ours that may not have signalled yet.
+ */
+bool virtgpu_fence_is_ours(const struct dma_fence *fence)
+{
+	return rcu_access_pointer(fence->ops) == &virtgpu_fence_ops;
 }
 
 /**

@@ -9,6 +9,7 @@
 #include <drm/drm_fourcc.h>
 #include <drm/drm_framebuffer.h>
 #include <drm/drm_gem_framebuffer_helper.h>
+#include <drm/drm_modeset_helper.h>
 #include <drm/drm_print.h>
 
 #include "virtgpu_drv.h"
@@ -98,15 +99,18 @@ err_vunmap:
 	return ret;
 }
 
-static void virtgpu_fb_destroy(struct drm_framebuffer *fb)
+static void virtgpu_fb_free(struct virtgpu_framebuffer *vgfb)
 {
-	struct virtgpu_framebuffer *vgfb = to_virtgpu_framebuffer(fb);
-
 	virtgpu_resource_put(vgfb->res);
 	virtgpu_fb_free_shadow(vgfb);
-	drm_gem_object_put(fb->obj[0]);
-	drm_framebuffer_cleanup(fb);
+	drm_gem_object_put(vgfb->base.obj[0]);
 	kfree(vgfb);
+}
+
+static void virtgpu_fb_destroy(struct drm_framebuffer *fb)
+{
+	drm_framebuffer_cleanup(fb);
+	virtgpu_fb_free(to_virtgpu_framebuffer(fb));
 }
 
 static const struct drm_framebuffer_funcs virtgpu_fb_funcs = {
@@ -115,29 +119,98 @@ static const struct drm_framebuffer_funcs virtgpu_fb_funcs = {
 	.dirty = drm_atomic_helper_dirtyfb,
 };
 
+/* What the host draws into is shown as it is. */
+static int virtgpu_fb_use_resource(struct virtgpu_framebuffer *vgfb,
+				   struct virtgpu_resource *res)
+{
+	struct drm_framebuffer *fb = &vgfb->base;
+
+	if (vgfb->format->convert)
+		return -EINVAL;
+	if (res->kind == VIRTGPU_RES_3D && (fb->width > res->width || fb->height > res->height))
+		return -EINVAL;
+	vgfb->res = virtgpu_resource_get(res);
+	return virtgpu_resource_wait(res);
+}
+
+/*
+ * What is of the size of a cursor and has alpha is a cursor, most likely, and
+ * those have no resource of their own at the host. The first primary plane that
+ * shows it gives it one.
+ */
+static bool virtgpu_fb_may_be_cursor(const struct virtgpu_framebuffer *vgfb)
+{
+	const struct virtgpu_object *obj = to_virtgpu_object(vgfb->base.obj[0]);
+
+	return !obj->res && vgfb->format->fourcc == DRM_FORMAT_ARGB8888 &&
+	       vgfb->base.width <= VIRTGPU_CURSOR_SIZE &&
+	       vgfb->base.height <= VIRTGPU_CURSOR_SIZE;
+}
+
+/* The object, when the framebuffer fits in. The core has ruled out overflows. */
+static struct drm_gem_object *virtgpu_fb_lookup(struct drm_device *drm, struct drm_file *file,
+						const struct drm_format_info *info,
+						const struct drm_mode_fb_cmd2 *mode_cmd)
+{
+	struct drm_gem_object *gem = drm_gem_object_lookup(file, mode_cmd->handles[0]);
+	u64 size = (u64)(mode_cmd->height - 1) * mode_cmd->pitches[0] +
+		   drm_format_info_min_pitch(info, 0, mode_cmd->width) + mode_cmd->offsets[0];
+
+	if (!gem)
+		return ERR_PTR(-ENOENT);
+	if (gem->size >= size)
+		return gem;
+
+	drm_dbg_kms(drm, "object of %zu bytes, framebuffer of %llu\n", gem->size, size);
+	drm_gem_object_put(gem);
+	return ERR_PTR(-EINVAL);
+}
+
 /* Give the host a resource that shows the framebuffer, and hear its answer. */
 static int virtgpu_fb_attach(struct virtgpu_framebuffer *vgfb)
 {
 	struct drm_framebuffer *fb = &vgfb->base;
 	struct virtgpu_object *obj = to_virtgpu_object(fb->obj[0]);
+	struct virtgpu_resource_desc desc = {
+		.kind = VIRTGPU_RES_2D, .format = vgfb->format->resource,
+		.width = fb->pitches[0] / 4, .height = fb->height, .offset = fb->offsets[0],
+	};
 	struct virtgpu_resource *res;
-	u32 width = fb->pitches[0] / 4;
-
 	int ret;
+
+	if (obj->res && obj->res->kind != VIRTGPU_RES_2D)
+		return virtgpu_fb_use_resource(vgfb, obj->res);
 
 	if (vgfb->format->convert) {
 		ret = virtgpu_fb_make_shadow(vgfb);
 		if (ret)
 			return ret;
 		obj = vgfb->shadow;
-		width = fb->width;
+		desc.width = fb->width;
+		desc.offset = 0;
 	}
 
-	res = virtgpu_object_get_resource(obj, vgfb->format->resource, width, fb->height);
+	res = virtgpu_object_get_resource(obj, &desc);
 	if (IS_ERR(res))
 		return PTR_ERR(res);
 	vgfb->res = res;
 	return virtgpu_resource_wait(res);
+}
+
+/**
+ * virtgpu_fb_prepare() - make a framebuffer ready for a primary plane
+ * @vgfb: the framebuffer
+ *
+ * Process context.
+ *
+ * Return: 0 or the error of the host.
+ */
+int virtgpu_fb_prepare(struct virtgpu_framebuffer *vgfb)
+{
+	struct virtgpu_device *vgdev = to_virtgpu_device(vgfb->base.dev);
+
+	guard(mutex)(&vgdev->fb_lock);
+	return vgfb->res ? 0 : virtgpu_fb_attach(vgfb);
 }
 
 /**
@@ -159,6 +232,7 @@ struct drm_framebuffer *virtgpu_fb_create(struct drm_device *drm, struct drm_fil
 {
 	const struct virtgpu_format *format = virtgpu_format_lookup(mode_cmd->pixel_format);
 	struct virtgpu_framebuffer *vgfb;
+	struct drm_gem_object *gem;
 	int ret;
 
 	if (!format || mode_cmd->pitches[0] % format->cpp || mode_cmd->offsets[0] % format->cpp) {
@@ -167,25 +241,29 @@ struct drm_framebuffer *virtgpu_fb_create(struct drm_device *drm, struct drm_fil
 		return ERR_PTR(-EINVAL);
 	}
 
-	ret = virtgpu_queue_throttle(to_virtgpu_device(drm));
+	ret = virtgpu_queue_throttle(&to_virtgpu_device(drm)->ctrl);
 	if (ret)
 		return ERR_PTR(ret);
 
+	gem = virtgpu_fb_lookup(drm, file, info, mode_cmd);
+	if (IS_ERR(gem))
+		return ERR_CAST(gem);
+
 	vgfb = kzalloc(sizeof(*vgfb), GFP_KERNEL);
-	if (!vgfb)
+	if (!vgfb) {
+		drm_gem_object_put(gem);
 		return ERR_PTR(-ENOMEM);
-	vgfb->format = format;
-
-	ret = drm_gem_fb_init_with_funcs(drm, &vgfb->base, file, info, mode_cmd,
-					 &virtgpu_fb_funcs);
-	if (ret) {
-		kfree(vgfb);
-		return ERR_PTR(ret);
 	}
+	vgfb->format = format;
+	drm_helper_mode_fill_fb_struct(drm, &vgfb->base, info, mode_cmd);
+	vgfb->base.obj[0] = gem;
 
-	ret = virtgpu_fb_attach(vgfb);
+	/* Programs may use it as soon as it has an id: that comes last. */
+	ret = virtgpu_fb_may_be_cursor(vgfb) ? 0 : virtgpu_fb_attach(vgfb);
+	if (!ret)
+		ret = drm_framebuffer_init(drm, &vgfb->base, &virtgpu_fb_funcs);
 	if (ret) {
-		drm_framebuffer_put(&vgfb->base);
+		virtgpu_fb_free(vgfb);
 		return ERR_PTR(ret);
 	}
 	return &vgfb->base;

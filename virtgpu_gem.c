@@ -14,8 +14,41 @@ static enum drm_gem_object_status virtgpu_gem_status(struct drm_gem_object *gem)
 	return to_drm_gem_shmem_obj(gem)->pages ? DRM_GEM_OBJECT_RESIDENT : 0;
 }
 
+/**
+ * virtgpu_gem_open() - &drm_gem_object_funcs.open: a file gets a handle
+ * @gem: the GEM object
+ * @file: the file
+ *
+ * Return: 0 or a negative errno.
+ */
+int virtgpu_gem_open(struct drm_gem_object *gem, struct drm_file *file)
+{
+	struct virtgpu_resource *res = smp_load_acquire(&to_virtgpu_object(gem)->res);
+	struct virtgpu_context *ctx = file->driver_priv;
+
+	/* Whoever uses it later attaches it then. */
+	if (!res || !READ_ONCE(ctx->id))
+		return 0;
+	return virtgpu_context_attach(ctx, res);
+}
+
+/**
+ * virtgpu_gem_close() - &drm_gem_object_funcs.close: a file's handle goes
+ * @gem: the GEM object
+ * @file: the file
+ */
+void virtgpu_gem_close(struct drm_gem_object *gem, struct drm_file *file)
+{
+	struct virtgpu_resource *res = smp_load_acquire(&to_virtgpu_object(gem)->res);
+
+	if (res)
+		virtgpu_context_detach(file->driver_priv, res);
+}
+
 const struct drm_gem_object_funcs virtgpu_gem_funcs = {
 	.free = virtgpu_object_free,
+	.open = virtgpu_gem_open,
+	.close = virtgpu_gem_close,
 	.export = virtgpu_gem_prime_export,
 	.print_info = drm_gem_shmem_object_print_info,
 	.pin = drm_gem_shmem_object_pin,

@@ -5,6 +5,7 @@
  */
 
 #include <linux/dma-resv.h>
+#include <linux/uaccess.h>
 
 #include <drm/drm_file.h>
 #include <drm/drm_gem.h>
@@ -15,29 +16,54 @@
 /* How long VIRTGPU_WAIT waits, in seconds. */
 #define VIRTGPU_WAIT_SECONDS 15
 
+/* PIPE_TEXTURE_2D of the Gallium headers that the protocol comes from. */
+#define VIRTGPU_TARGET_2D 2
+
 static int virtgpu_getparam_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
 {
+	struct virtgpu_device *vgdev = to_virtgpu_device(drm);
 	struct drm_virtgpu_getparam *param = data;
-	int value;
+	u64 value = 0;
+	int ret;
 
 	switch (param->param) {
 	case VIRTGPU_PARAM_3D_FEATURES:
-	case VIRTGPU_PARAM_RESOURCE_BLOB:
-	case VIRTGPU_PARAM_HOST_VISIBLE:
-	case VIRTGPU_PARAM_CROSS_DEVICE:
-	case VIRTGPU_PARAM_CONTEXT_INIT:
-	case VIRTGPU_PARAM_SUPPORTED_CAPSET_IDs:
-	case VIRTGPU_PARAM_EXPLICIT_DEBUG_NAME:
-		value = 0;
+		value = vgdev->has_virgl;
 		break;
 	case VIRTGPU_PARAM_CAPSET_QUERY_FIX:
 		value = 1;
+		break;
+	case VIRTGPU_PARAM_RESOURCE_BLOB:
+		value = vgdev->has_blob;
+		break;
+	case VIRTGPU_PARAM_HOST_VISIBLE:
+		value = vgdev->has_host_visible;
+		break;
+	case VIRTGPU_PARAM_CROSS_DEVICE:
+		break;
+	case VIRTGPU_PARAM_CONTEXT_INIT:
+		value = vgdev->has_context_init;
+		break;
+	case VIRTGPU_PARAM_SUPPORTED_CAPSET_IDs:
+		ret = virtgpu_capset_mask(vgdev, &value);
+		if (ret)
+			return ret;
+		break;
+	case VIRTGPU_PARAM_EXPLICIT_DEBUG_NAME:
+		value = vgdev->has_context_init;
+		break;
+	case VIRTGPU_PARAM_BLOB_ALIGNMENT:
+		if (!vgdev->blob_alignment)
+			return -ENOENT;
+		value = vgdev->blob_alignment;
 		break;
 	default:
 		return -EINVAL;
 	}
 
-	return copy_to_user(u64_to_user_ptr(param->value), &value, sizeof(value)) ? -EFAULT : 0;
+	/* Programs give an int, and more only where more can come. */
+	return copy_to_user(u64_to_user_ptr(param->value), &value,
+			    value >> 32 ? sizeof(u64) : sizeof(u32)) ? -EFAULT : 0;
 }
 
 static int virtgpu_map_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
@@ -45,6 +71,15 @@ static int virtgpu_map_ioctl(struct drm_device *drm, void *data, struct drm_file
 	struct drm_virtgpu_map *map = data;
 
 	return drm_gem_dumb_map_offset(file, drm, map->handle, &map->offset);
+}
+
+/* The host is done with the object; was it done well? */
+static int virtgpu_wait_result(struct virtgpu_object *obj)
+{
+	const struct virtgpu_resource *res = smp_load_acquire(&obj->res);
+
+	virtgpu_object_sync_for_cpu(obj);
+	return res && smp_load_acquire(&res->state) == VIRTGPU_RES_FAILED ? res->error : 0;
 }
 
 static int virtgpu_wait_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
@@ -64,10 +99,376 @@ static int virtgpu_wait_ioctl(struct drm_device *drm, void *data, struct drm_fil
 	else
 		left = dma_resv_wait_timeout(gem->resv, DMA_RESV_USAGE_READ, true,
 					     VIRTGPU_WAIT_SECONDS * HZ);
+	if (left > 0)
+		left = virtgpu_wait_result(to_virtgpu_object(gem));
+	else if (!left)
+		left = -EBUSY;
 	drm_gem_object_put(gem);
-	if (left < 0)
-		return left;
-	return left ? 0 : -EBUSY;
+	return left;
+}
+
+static int virtgpu_resource_info_ioctl(struct drm_device *drm, void *data,
+				       struct drm_file *file)
+{
+	struct drm_virtgpu_resource_info *info = data;
+	struct virtgpu_context *ctx = file->driver_priv;
+	struct virtgpu_resource *res;
+	struct drm_gem_object *gem;
+	int ret = 0;
+
+	gem = drm_gem_object_lookup(file, info->bo_handle);
+	if (!gem)
+		return -ENOENT;
+
+	res = virtgpu_object_resource(to_virtgpu_object(gem));
+	if (IS_ERR(res)) {
+		ret = PTR_ERR(res);
+		goto out_put;
+	}
+	/* The program is about to use the id in its commands. */
+	if (READ_ONCE(ctx->id))
+		ret = virtgpu_context_attach(ctx, res);
+	info->res_handle = res->id;
+	info->size = gem->size;
+	info->blob_mem = res->blob_mem;
+
+out_put:
+	drm_gem_object_put(gem);
+	return ret;
+}
+
+/* Puts the creator's reference in any case. */
+static int virtgpu_publish_object(struct virtgpu_object *obj, struct drm_file *file,
+				  u32 *bo_handle, u32 *res_handle)
+{
+	int ret = drm_gem_handle_create(file, &obj->base.base, bo_handle);
+
+	*res_handle = obj->res->id;
+	drm_gem_object_put(&obj->base.base);
+	return ret;
+}
+
+static int virtgpu_resource_create_ioctl(struct drm_device *drm, void *data,
+					 struct drm_file *file)
+{
+	struct virtgpu_device *vgdev = to_virtgpu_device(drm);
+	struct drm_virtgpu_resource_create *args = data;
+	struct virtgpu_resource_desc desc = {
+		.kind = VIRTGPU_RES_3D, .format = args->format, .width = args->width,
+		.height = args->height, .create_3d = args,
+	};
+	struct virtgpu_context *ctx;
+	struct virtgpu_object *obj;
+	int ret;
+
+	ret = virtgpu_queue_throttle(&vgdev->ctrl);
+	if (ret)
+		return ret;
+	if (vgdev->has_virgl) {
+		ctx = virtgpu_context_get(file);
+		if (IS_ERR(ctx))
+			return PTR_ERR(ctx);
+	} else {
+		if (args->depth > 1 || args->nr_samples > 1 || args->last_level > 1 ||
+		    args->target != VIRTGPU_TARGET_2D || args->array_size > 1)
+			return -EINVAL;
+		desc.kind = VIRTGPU_RES_2D;
+	}
+
+	obj = virtgpu_object_create(vgdev, args->size ?: PAGE_SIZE);
+	if (IS_ERR(obj))
+		return PTR_ERR(obj);
+	ret = virtgpu_object_init_resource(obj, &desc);
+	if (ret) {
+		drm_gem_object_put(&obj->base.base);
+		return ret;
+	}
+	return virtgpu_publish_object(obj, file, &args->bo_handle, &args->res_handle);
+}
+
+#define VIRTGPU_BLOB_FLAGS (VIRTGPU_BLOB_FLAG_USE_MAPPABLE | VIRTGPU_BLOB_FLAG_USE_SHAREABLE | \
+			    VIRTGPU_BLOB_FLAG_USE_CROSS_DEVICE)
+
+static int virtgpu_check_blob(struct virtgpu_device *vgdev,
+			      const struct drm_virtgpu_resource_create_blob *args)
+{
+	if (!vgdev->has_blob || args->blob_flags & ~VIRTGPU_BLOB_FLAGS || !args->blob_flags ||
+	    args->pad || !args->size || !virtgpu_blob_hints_valid(args))
+		return -EINVAL;
+	/* A UUID is what names a buffer across devices. */
+	if (args->blob_flags & VIRTGPU_BLOB_FLAG_USE_CROSS_DEVICE)
+		return -EINVAL;
+
+	switch (args->blob_mem) {
+	case VIRTGPU_BLOB_MEM_GUEST:
+		return args->blob_id || args->cmd_size ? -EINVAL : 0;
+	case VIRTGPU_BLOB_MEM_HOST3D:
+	case VIRTGPU_BLOB_MEM_HOST3D_GUEST:
+		if (!vgdev->has_virgl || args->cmd_size % 4)
+			return -EINVAL;
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+static struct virtgpu_object *virtgpu_blob_object(struct virtgpu_device *vgdev,
+						  const struct drm_virtgpu_resource_create_blob *args)
+{
+	u64 align = max_t(u64, PAGE_SIZE, vgdev->blob_alignment);
+	u64 size = ALIGN(args->size, align);
+
+	if (size < args->size || size > SIZE_MAX)
+		return ERR_PTR(-EINVAL);
+	if (args->blob_mem == VIRTGPU_BLOB_MEM_HOST3D)
+		return virtgpu_vram_create(vgdev, size, args->blob_flags);
+	return virtgpu_object_create(vgdev, size);
+}
+
+static int virtgpu_resource_create_blob_ioctl(struct drm_device *drm, void *data,
+					      struct drm_file *file)
+{
+	struct virtgpu_device *vgdev = to_virtgpu_device(drm);
+	struct drm_virtgpu_resource_create_blob *args = data;
+	struct virtgpu_resource_desc desc = { .kind = VIRTGPU_RES_BLOB, .create_blob = args };
+	struct virtgpu_object *obj;
+	int ret;
+
+	ret = virtgpu_check_blob(vgdev, args) ?: virtgpu_queue_throttle(&vgdev->ctrl);
+	if (ret)
+		return ret;
+
+	if (vgdev->has_virgl) {
+		struct virtgpu_context *ctx = virtgpu_context_get(file);
+
+		if (IS_ERR(ctx))
+			return PTR_ERR(ctx);
+		if (args->blob_mem != VIRTGPU_BLOB_MEM_GUEST)
+			desc.ctx = ctx;
+	}
+	if (args->cmd_size) {
+		desc.command = virtgpu_payload_from_user(vgdev, u64_to_user_ptr(args->cmd),
+							 args->cmd_size);
+		if (IS_ERR(desc.command))
+			return PTR_ERR(desc.command);
+	}
+
+	obj = virtgpu_blob_object(vgdev, args);
+	if (IS_ERR(obj)) {
+		ret = PTR_ERR(obj);
+		goto out_free;
+	}
+	ret = virtgpu_object_init_resource(obj, &desc);
+	if (ret) {
+		drm_gem_object_put(&obj->base.base);
+		goto out_free;
+	}
+	ret = virtgpu_publish_object(obj, file, &args->bo_handle, &args->res_handle);
+
+out_free:
+	virtgpu_payload_free(desc.command);
+	return ret;
+}
+
+static int virtgpu_transfer(struct virtgpu_device *vgdev, struct virtgpu_context *ctx,
+			    struct drm_gem_object *gem, enum virtgpu_cmd_id id,
+			    const struct drm_virtgpu_3d_transfer_to_host *args)
+{
+	struct virtgpu_object *obj = to_virtgpu_object(gem);
+	struct virtgpu_resource *res = virtgpu_object_resource(obj);
+	struct virtgpu_cmd *cmd;
+
+	if (IS_ERR(res))
+		return PTR_ERR(res);
+	/* The host's memory has no guest pages to transfer from or to. */
+	if (obj->vram)
+		return -EINVAL;
+
+	cmd = virtgpu_cmd_alloc(vgdev, id);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+	if (id == VIRTGPU_TRANSFER_TO_HOST_2D) {
+		struct drm_rect rect = DRM_RECT_INIT(args->box.x, args->box.y,
+						     args->box.w, args->box.h);
+
+		virtgpu_encode_transfer_2d(cmd, res->id, args->offset, &rect);
+	} else {
+		virtgpu_cmd_set_context(cmd, ctx);
+		virtgpu_encode_transfer_3d(cmd, res->id, args);
+	}
+	cmd->reported = true;
+	if (id != VIRTGPU_TRANSFER_FROM_HOST_3D)
+		virtgpu_object_sync_for_device(obj, 0, gem->size);
+	return virtgpu_submit_for_object(ctx, cmd, gem);
+}
+
+/* A box that a 2D transfer can carry, inside what the host knows. */
+static int virtgpu_check_transfer_2d(const struct drm_virtgpu_3d_transfer_to_host *args,
+				     struct virtgpu_object *obj)
+{
+	struct virtgpu_resource *res = virtgpu_object_resource(obj);
+
+	if (IS_ERR(res))
+		return PTR_ERR(res);
+	if (args->level || args->box.z || args->box.d != 1 || args->stride ||
+	    args->layer_stride)
+		return -EINVAL;
+	if (args->box.x > res->width || args->box.w > res->width - args->box.x ||
+	    args->box.y > res->height || args->box.h > res->height - args->box.y)
+		return -EINVAL;
+	if (args->offset > obj->base.base.size)
+		return -EINVAL;
+	return virtgpu_resource_wait(res);
+}
+
+static int virtgpu_transfer_ioctl(struct drm_device *drm, void *data, struct drm_file *file,
+				  enum virtgpu_cmd_id id)
+{
+	struct virtgpu_device *vgdev = to_virtgpu_device(drm);
+	struct drm_virtgpu_3d_transfer_to_host *args = data;
+	struct virtgpu_context *ctx = file->driver_priv;
+	struct drm_gem_object *gem;
+	int ret;
+
+	if (!vgdev->has_virgl && id == VIRTGPU_TRANSFER_FROM_HOST_3D)
+		return -ENOSYS;
+	ret = virtgpu_queue_throttle(&vgdev->ctrl);
+	if (ret)
+		return ret;
+	gem = drm_gem_object_lookup(file, args->bo_handle);
+	if (!gem)
+		return -ENOENT;
+
+	if (vgdev->has_virgl) {
+		ctx = virtgpu_context_get(file);
+		ret = IS_ERR(ctx) ? PTR_ERR(ctx) :
+				    virtgpu_object_use(to_virtgpu_object(gem), ctx);
+	} else {
+		id = VIRTGPU_TRANSFER_TO_HOST_2D;
+		ret = virtgpu_check_transfer_2d(args, to_virtgpu_object(gem));
+	}
+	if (!ret)
+		ret = virtgpu_transfer(vgdev, ctx, gem, id, args);
+	drm_gem_object_put(gem);
+	return ret;
+}
+
+static_assert(sizeof(struct drm_virtgpu_3d_transfer_from_host) ==
+	      sizeof(struct drm_virtgpu_3d_transfer_to_host));
+
+static int virtgpu_transfer_to_host_ioctl(struct drm_device *drm, void *data,
+					  struct drm_file *file)
+{
+	return virtgpu_transfer_ioctl(drm, data, file, VIRTGPU_TRANSFER_TO_HOST_3D);
+}
+
+static int virtgpu_transfer_from_host_ioctl(struct drm_device *drm, void *data,
+					    struct drm_file *file)
+{
+	return virtgpu_transfer_ioctl(drm, data, file, VIRTGPU_TRANSFER_FROM_HOST_3D);
+}
+
+static int virtgpu_get_caps_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct virtgpu_device *vgdev = to_virtgpu_device(drm);
+	struct drm_virtgpu_get_caps *args = data;
+
+	if (!vgdev->num_capsets)
+		return -ENOSYS;
+	if (!args->size)
+		return -EINVAL;
+	return virtgpu_capset_copy(vgdev, args->cap_set_id, args->cap_set_ver,
+				   u64_to_user_ptr(args->addr), args->size);
+}
+
+static int virtgpu_execbuffer_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct virtgpu_device *vgdev = to_virtgpu_device(drm);
+	struct drm_virtgpu_execbuffer *args = data;
+	int ret;
+
+	if (!vgdev->has_virgl)
+		return -ENOSYS;
+	if (args->flags & ~VIRTGPU_EXECBUF_FLAGS)
+		return -EINVAL;
+	if (args->flags & VIRTGPU_EXECBUF_RING_IDX && !vgdev->has_context_init)
+		return -EINVAL;
+	ret = virtgpu_queue_throttle(&vgdev->ctrl);
+	return ret ?: virtgpu_execbuffer(file, args);
+}
+
+static int virtgpu_context_param(struct virtgpu_device *vgdev,
+				 const struct drm_virtgpu_context_set_param *param,
+				 struct virtgpu_context_params *params)
+{
+	u64 mask;
+	long len;
+	int ret;
+
+	switch (param->param) {
+	case VIRTGPU_CONTEXT_PARAM_CAPSET_ID:
+		ret = virtgpu_capset_mask(vgdev, &mask);
+		if (ret)
+			return ret;
+		if (params->capset_id || !param->value || param->value > 63 ||
+		    !(mask & BIT_ULL(param->value)))
+			return -EINVAL;
+		params->capset_id = param->value;
+		return 0;
+	case VIRTGPU_CONTEXT_PARAM_NUM_RINGS:
+		if (params->num_rings || !param->value || param->value > VIRTGPU_MAX_RINGS)
+			return -EINVAL;
+		params->num_rings = param->value;
+		return 0;
+	case VIRTGPU_CONTEXT_PARAM_POLL_RINGS_MASK:
+		if (params->poll_mask)
+			return -EINVAL;
+		params->poll_mask = param->value;
+		return 0;
+	case VIRTGPU_CONTEXT_PARAM_DEBUG_NAME:
+		if (params->name[0])
+			return -EINVAL;
+		len = strncpy_from_user(params->name, u64_to_user_ptr(param->value),
+					sizeof(params->name));
+		if (len < 0)
+			return -EFAULT;
+		params->name[sizeof(params->name) - 1] = 0;
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+/* Parameters of a context that exist; each may be given once. */
+#define VIRTGPU_MAX_CONTEXT_PARAMS 4
+
+static int virtgpu_context_init_ioctl(struct drm_device *drm, void *data,
+				      struct drm_file *file)
+{
+	struct virtgpu_device *vgdev = to_virtgpu_device(drm);
+	struct drm_virtgpu_context_init *args = data;
+	struct drm_virtgpu_context_set_param list[VIRTGPU_MAX_CONTEXT_PARAMS];
+	struct virtgpu_context_params params = {};
+	u32 i;
+	int ret;
+
+	if (!vgdev->has_context_init || !vgdev->has_virgl || args->pad ||
+	    args->num_params > ARRAY_SIZE(list))
+		return -EINVAL;
+	if (copy_from_user(list, u64_to_user_ptr(args->ctx_set_params),
+			   args->num_params * sizeof(*list)))
+		return -EFAULT;
+
+	for (i = 0; i < args->num_params; i++) {
+		ret = virtgpu_context_param(vgdev, &list[i], &params);
+		if (ret)
+			return ret;
+	}
+	/* Only rings that the context has can be polled. */
+	if (params.poll_mask &&
+	    (!params.num_rings || params.poll_mask & ~GENMASK_ULL(params.num_rings - 1, 0)))
+		return -EINVAL;
+	return virtgpu_context_init(file, &params);
 }
 
 #define VIRTGPU_IOCTL(_name, _func) \
@@ -75,6 +476,14 @@ static int virtgpu_wait_ioctl(struct drm_device *drm, void *data, struct drm_fil
 
 const struct drm_ioctl_desc virtgpu_ioctls[DRM_VIRTGPU_CONTEXT_INIT + 1] = {
 	VIRTGPU_IOCTL(MAP, virtgpu_map_ioctl),
+	VIRTGPU_IOCTL(EXECBUFFER, virtgpu_execbuffer_ioctl),
 	VIRTGPU_IOCTL(GETPARAM, virtgpu_getparam_ioctl),
+	VIRTGPU_IOCTL(RESOURCE_CREATE, virtgpu_resource_create_ioctl),
+	VIRTGPU_IOCTL(RESOURCE_INFO, virtgpu_resource_info_ioctl),
+	VIRTGPU_IOCTL(TRANSFER_FROM_HOST, virtgpu_transfer_from_host_ioctl),
+	VIRTGPU_IOCTL(TRANSFER_TO_HOST, virtgpu_transfer_to_host_ioctl),
 	VIRTGPU_IOCTL(WAIT, virtgpu_wait_ioctl),
+	VIRTGPU_IOCTL(GET_CAPS, virtgpu_get_caps_ioctl),
+	VIRTGPU_IOCTL(RESOURCE_CREATE_BLOB, virtgpu_resource_create_blob_ioctl),
+	VIRTGPU_IOCTL(CONTEXT_INIT, virtgpu_context_init_ioctl),
 };

@@ -89,16 +89,67 @@ static struct virtgpu_payload *virtgpu_object_entries(struct virtgpu_device *vgd
 
 /* ---- objects ------------------------------------------------------------ */
 
-static void virtgpu_object_unmap(struct virtgpu_object *obj)
+static void virtgpu_object_unmap_locked(struct virtgpu_device *vgdev,
+					struct virtgpu_object *obj)
 {
-	struct virtgpu_device *vgdev = to_virtgpu_device(obj->base.base.dev);
+	lockdep_assert_held(&vgdev->mapped_lock);
 
-	if (!obj->sgt)
-		return;
+	list_del(&obj->mapped_link);
 	dma_unmap_sgtable(vgdev->dma_dev, obj->sgt, DMA_BIDIRECTIONAL, 0);
 	sg_free_table(obj->sgt);
 	kfree(obj->sgt);
 	obj->sgt = NULL;
+}
+
+static void virtgpu_object_unmap(struct virtgpu_object *obj)
+{
+	struct virtgpu_device *vgdev = to_virtgpu_device(obj->base.base.dev);
+
+	if (!vgdev->use_dma_api)
+		return;
+	guard(mutex)(&vgdev->mapped_lock);
+	if (obj->sgt)
+		virtgpu_object_unmap_locked(vgdev, obj);
+}
+
+static int virtgpu_object_map(struct virtgpu_device *vgdev, struct virtgpu_object *obj)
+{
+	struct drm_gem_object *gem = &obj->base.base;
+	struct sg_table *sgt;
+	int ret;
+
+	guard(mutex)(&vgdev->mapped_lock);
+	if (vgdev->unmapped)
+		return -ENODEV;
+
+	sgt = drm_prime_pages_to_sg(gem->dev, obj->base.pages, gem->size >> PAGE_SHIFT);
+	if (IS_ERR(sgt))
+		return PTR_ERR(sgt);
+	ret = dma_map_sgtable(vgdev->dma_dev, sgt, DMA_BIDIRECTIONAL, 0);
+	if (ret) {
+		sg_free_table(sgt);
+		kfree(sgt);
+		return ret;
+	}
+	obj->sgt = sgt;
+	list_add(&obj->mapped_link, &vgdev->mapped_objects);
+	return 0;
+}
+
+/**
+ * virtgpu_objects_unmap_all() - take all objects from a device that goes
+ * @vgdev: the device, reset, and with all outputs off
+ *
+ * Objects outlive the device; their addresses in its address space must not.
+ */
+void virtgpu_objects_unmap_all(struct virtgpu_device *vgdev)
+{
+	struct virtgpu_object *obj, *next;
+
+	guard(mutex)(&vgdev->mapped_lock);
+	vgdev->unmapped = true;
+	list_for_each_entry_safe(obj, next, &vgdev->mapped_objects, mapped_link)
+		virtgpu_object_unmap_locked(vgdev, obj);
 }
 
 static void virtgpu_object_free_work(struct work_struct *work)
@@ -106,6 +157,10 @@ static void virtgpu_object_free_work(struct work_struct *work)
 	struct virtgpu_object *obj = container_of(work, struct virtgpu_object, free_work);
 	struct drm_gem_object *gem = &obj->base.base;
 
+	if (obj->vram) {
+		virtgpu_vram_free(obj);
+		return;
+	}
 	dma_resv_lock(gem->resv, NULL);
 	virtgpu_object_unmap(obj);
 	if (obj->pages_pinned)
@@ -169,8 +224,9 @@ void virtgpu_object_free(struct drm_gem_object *gem)
 {
 	struct virtgpu_object *obj = to_virtgpu_object(gem);
 
-	if (obj->res)
-		virtgpu_resource_put(obj->res);
+	if (obj->vram)
+		virtgpu_vram_unmap(obj);
+	virtgpu_resource_put(obj->res);
 	/* The common case of an object that the host never saw. */
 	if (kref_read(&obj->refs) == 1)
 		virtgpu_object_free_work(&obj->free_work);
@@ -182,7 +238,6 @@ static int virtgpu_object_pin_locked(struct virtgpu_object *obj)
 {
 	struct drm_gem_object *gem = &obj->base.base;
 	struct virtgpu_device *vgdev = to_virtgpu_device(gem->dev);
-	struct sg_table *sgt;
 	int ret;
 
 	dma_resv_assert_held(gem->resv);
@@ -196,17 +251,7 @@ static int virtgpu_object_pin_locked(struct virtgpu_object *obj)
 	if (!vgdev->use_dma_api || obj->sgt)
 		return 0;
 
-	sgt = drm_prime_pages_to_sg(gem->dev, obj->base.pages, gem->size >> PAGE_SHIFT);
-	if (IS_ERR(sgt))
-		return PTR_ERR(sgt);
-	ret = dma_map_sgtable(vgdev->dma_dev, sgt, DMA_BIDIRECTIONAL, 0);
-	if (ret) {
-		sg_free_table(sgt);
-		kfree(sgt);
-		return ret;
-	}
-	obj->sgt = sgt;
-	return 0;
+	return virtgpu_object_map(vgdev, obj);
 }
 
 /**
@@ -287,6 +332,18 @@ static void virtgpu_resource_unref_done(struct virtgpu_cmd *cmd)
 	atomic_dec(&cmd->res->vgdev->num_resources);
 }
 
+static bool virtgpu_cmd_creates(const struct virtgpu_cmd *cmd)
+{
+	switch (cmd->info->type) {
+	case VIRTIO_GPU_CMD_RESOURCE_CREATE_2D:
+	case VIRTIO_GPU_CMD_RESOURCE_CREATE_3D:
+	case VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* The answer to one of the commands that make a resource. */
 static void virtgpu_resource_step_done(struct virtgpu_cmd *cmd)
 {
@@ -294,7 +351,7 @@ static void virtgpu_resource_step_done(struct virtgpu_cmd *cmd)
 
 	if (cmd->error) {
 		cmpxchg(&res->error, 0, cmd->error);
-	} else if (cmd->info->type != VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING) {
+	} else if (virtgpu_cmd_creates(cmd)) {
 		res->created = true;
 		atomic_inc(&res->vgdev->num_resources);
 	}
@@ -369,16 +426,10 @@ static struct virtgpu_cmd *virtgpu_resource_cmd(struct virtgpu_resource *res,
 	return cmd;
 }
 
-static int virtgpu_resource_build_2d(struct virtgpu_resource *res, struct list_head *cmds)
+static int virtgpu_resource_build_attach(struct virtgpu_resource *res, struct list_head *cmds)
 {
 	struct virtgpu_payload *entries;
 	struct virtgpu_cmd *cmd;
-
-	cmd = virtgpu_resource_cmd(res, VIRTGPU_RESOURCE_CREATE_2D,
-				   virtgpu_resource_step_done, cmds);
-	if (IS_ERR(cmd))
-		return PTR_ERR(cmd);
-	virtgpu_encode_create_2d(cmd, res->id, res->format, res->width, res->height);
 
 	cmd = virtgpu_resource_cmd(res, VIRTGPU_RESOURCE_ATTACH_BACKING,
 				   virtgpu_resource_step_done, cmds);
@@ -388,6 +439,65 @@ static int virtgpu_resource_build_2d(struct virtgpu_resource *res, struct list_h
 	if (IS_ERR(entries))
 		return PTR_ERR(entries);
 	virtgpu_encode_attach_backing(cmd, res->id, entries);
+	return 0;
+}
+
+static int virtgpu_resource_build_2d(struct virtgpu_resource *res, struct list_head *cmds)
+{
+	struct virtgpu_cmd *cmd;
+
+	cmd = virtgpu_resource_cmd(res, VIRTGPU_RESOURCE_CREATE_2D,
+				   virtgpu_resource_step_done, cmds);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+	virtgpu_encode_create_2d(cmd, res->id, res->format, res->width, res->height);
+	return virtgpu_resource_build_attach(res, cmds);
+}
+
+static int virtgpu_resource_build_3d(struct virtgpu_resource *res,
+				     const struct drm_virtgpu_resource_create *args,
+				     struct list_head *cmds)
+{
+	struct virtgpu_cmd *cmd = virtgpu_resource_cmd(res, VIRTGPU_RESOURCE_CREATE_3D,
+						       virtgpu_resource_step_done, cmds);
+
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+	virtgpu_encode_create_3d(cmd, res->id, args);
+	return virtgpu_resource_build_attach(res, cmds);
+}
+
+/* The embedded command makes what the blob id then names, in one go. */
+static int virtgpu_resource_build_blob(struct virtgpu_resource *res,
+				       struct virtgpu_resource_desc *desc,
+				       struct list_head *cmds)
+{
+	const struct drm_virtgpu_resource_create_blob *args = desc->create_blob;
+	struct virtgpu_payload *entries = NULL;
+	struct virtgpu_cmd *cmd;
+
+	if (desc->command) {
+		cmd = virtgpu_resource_cmd(res, VIRTGPU_SUBMIT_3D, virtgpu_resource_step_done,
+					   cmds);
+		if (IS_ERR(cmd))
+			return PTR_ERR(cmd);
+		virtgpu_cmd_set_context(cmd, desc->ctx);
+		virtgpu_encode_submit(cmd, args->cmd_size, desc->command);
+		desc->command = NULL;
+	}
+
+	cmd = virtgpu_resource_cmd(res, VIRTGPU_RESOURCE_CREATE_BLOB,
+				   virtgpu_resource_step_done, cmds);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+	if (desc->ctx)
+		virtgpu_cmd_set_context(cmd, desc->ctx);
+	if (!res->obj->vram) {
+		entries = virtgpu_object_entries(res->vgdev, res->obj);
+		if (IS_ERR(entries))
+			return PTR_ERR(entries);
+	}
+	virtgpu_encode_create_blob(cmd, res->id, args, res->obj->base.base.size, entries);
 	return 0;
 }
 
@@ -430,32 +540,78 @@ static struct virtgpu_resource *virtgpu_resource_alloc(struct virtgpu_device *vg
 	return res;
 }
 
-static struct virtgpu_resource *virtgpu_resource_create_2d(struct virtgpu_object *obj, u32 format,
-							   u32 width, u32 height)
+/* The commands that make a resource of @desc, in order. */
+static int virtgpu_resource_build(struct virtgpu_resource *res,
+				  struct virtgpu_resource_desc *desc,
+				  struct list_head *cmds)
+{
+	switch (res->kind) {
+	case VIRTGPU_RES_3D:
+		return virtgpu_resource_build_3d(res, desc->create_3d, cmds);
+	case VIRTGPU_RES_BLOB:
+		return virtgpu_resource_build_blob(res, desc, cmds);
+	default:
+		return virtgpu_resource_build_2d(res, cmds);
+	}
+}
+
+/* Programs wait for a new buffer by its fences. */
+static int virtgpu_resource_add_fence(struct virtgpu_resource *res, struct virtgpu_cmd *cmd)
+{
+	struct dma_resv *resv = res->obj->base.base.resv;
+	int ret = dma_resv_reserve_fences(resv, 1);
+
+	if (ret)
+		return ret;
+	cmd->fence = virtgpu_fence_alloc(&res->vgdev->timeline);
+	return cmd->fence ? 0 : -ENOMEM;
+}
+
+static struct virtgpu_resource *
+virtgpu_resource_create_locked(struct virtgpu_object *obj,
+			       struct virtgpu_resource_desc *desc)
 {
 	struct virtgpu_device *vgdev = to_virtgpu_device(obj->base.base.dev);
 	struct virtgpu_resource *res;
+	struct virtgpu_fence *fence = NULL;
 	struct virtgpu_cmd *cmd, *next;
 	LIST_HEAD(cmds);
-	int ret;
+	int ret = 0;
 
-	ret = virtgpu_object_pin_locked(obj);
+	dma_resv_assert_held(obj->base.base.resv);
+
+	if (!obj->vram)
+		ret = virtgpu_object_pin_locked(obj);
 	if (ret)
 		return ERR_PTR(ret);
 
 	res = virtgpu_resource_alloc(vgdev, obj);
 	if (IS_ERR(res))
 		return res;
-	res->format = format;
-	res->width = width;
-	res->height = height;
+	res->kind = desc->kind;
+	res->blob_mem = desc->create_blob ? desc->create_blob->blob_mem : 0;
+	res->format = desc->format;
+	res->width = desc->width;
+	res->height = desc->height;
+	res->offset = desc->offset;
 
-	ret = virtgpu_resource_build_unref(res) ?: virtgpu_resource_build_2d(res, &cmds);
+	ret = virtgpu_resource_build_unref(res) ?: virtgpu_resource_build(res, desc, &cmds);
 	if (ret)
 		goto err_free;
+	if (res->kind != VIRTGPU_RES_2D) {
+		cmd = list_last_entry(&cmds, struct virtgpu_cmd, link);
+		ret = virtgpu_resource_add_fence(res, cmd);
+		if (ret)
+			goto err_free;
+		fence = cmd->fence;
+	}
 
-	atomic_set(&res->steps, 2);
+	atomic_set(&res->steps, list_count_nodes(&cmds));
 	virtgpu_queue_submit_list(&vgdev->ctrl, &cmds);
+	if (fence) {
+		dma_resv_add_fence(obj->base.base.resv, &fence->base, DMA_RESV_USAGE_WRITE);
+		virtgpu_fence_put(fence);
+	}
 	return res;
 
 err_free:
@@ -467,29 +623,28 @@ err_free:
 	return ERR_PTR(ret);
 }
 
-static bool virtgpu_resource_fits(const struct virtgpu_resource *res, u32 format,
-				  u32 width, u32 height)
+static bool virtgpu_resource_fits(const struct virtgpu_resource *res,
+				  const struct virtgpu_resource_desc *desc)
 {
-	return smp_load_acquire(&res->state) != VIRTGPU_RES_FAILED && res->format == format &&
-	       res->width == width && res->height == height;
+	return res->kind == desc->kind && res->format == desc->format &&
+	       res->width == desc->width && res->height == desc->height &&
+	       res->offset == desc->offset &&
+	       smp_load_acquire(&res->state) != VIRTGPU_RES_FAILED;
 }
 
 /**
  * virtgpu_object_get_resource() - a 2D resource over an object's pages
- * @obj: the object, with at least @width x @height pixels of 4 bytes, or the
- *	 last line cut short
- * @format: VIRTIO_GPU_FORMAT_*
- * @width: in pixels
- * @height: in pixels
+ * @obj: the object, large enough
+ * @desc: format, size and offset
  *
- * The object's own resource where that has the right geometry, else one more.
- * Its creation is under way when this returns; virtgpu_resource_wait() tells
- * how it ended. Process context; takes the object's reservation lock.
+ * The object's own resource where that is what is wanted, else one more. Its
+ * creation is under way when this returns; virtgpu_resource_wait() tells how it
+ * ended. Process context; takes the object's reservation lock.
  *
  * Return: the resource, to be put with virtgpu_resource_put(), or an ERR_PTR().
  */
-struct virtgpu_resource *virtgpu_object_get_resource(struct virtgpu_object *obj, u32 format,
-						     u32 width, u32 height)
+struct virtgpu_resource *virtgpu_object_get_resource(struct virtgpu_object *obj,
+						     struct virtgpu_resource_desc *desc)
 {
 	struct drm_gem_object *gem = &obj->base.base;
 	struct virtgpu_resource *res;
@@ -499,18 +654,96 @@ struct virtgpu_resource *virtgpu_object_get_resource(struct virtgpu_object *obj,
 	if (ret)
 		return ERR_PTR(ret);
 
-	if (obj->res && virtgpu_resource_fits(obj->res, format, width, height)) {
+	if (obj->res && virtgpu_resource_fits(obj->res, desc)) {
 		res = virtgpu_resource_get(obj->res);
-		goto out_unlock;
+	} else {
+		res = virtgpu_resource_create_locked(obj, desc);
+		if (!IS_ERR(res) && !obj->res)
+			smp_store_release(&obj->res, virtgpu_resource_get(res));
 	}
-
-	res = virtgpu_resource_create_2d(obj, format, width, height);
-	if (!IS_ERR(res) && (!obj->res || obj->res->state == VIRTGPU_RES_FAILED)) {
-		virtgpu_resource_put(obj->res);
-		obj->res = virtgpu_resource_get(res);
-	}
-
-out_unlock:
 	dma_resv_unlock(gem->resv);
 	return res;
+}
+
+/**
+ * virtgpu_object_init_resource() - give a new object the resource it stands for
+ * @obj: the object, not known to anybody else yet
+ * @desc: what the resource is; its command is the caller's when it is still
+ *	  there afterwards
+ *
+ * Process context. The host's answer is not waited for.
+ *
+ * Return: 0 or a negative errno.
+ */
+int virtgpu_object_init_resource(struct virtgpu_object *obj,
+				 struct virtgpu_resource_desc *desc)
+{
+	struct virtgpu_resource *res;
+
+	dma_resv_lock(obj->base.base.resv, NULL);
+	res = virtgpu_resource_create_locked(obj, desc);
+	dma_resv_unlock(obj->base.base.resv);
+	if (IS_ERR(res))
+		return PTR_ERR(res);
+	smp_store_release(&obj->res, res);
+	return 0;
+}
+
+/**
+ * virtgpu_object_resource() - the resource that programs know an object by
+ * @obj: the object
+ *
+ * A dumb buffer gets one here that has its size. Process context.
+ *
+ * Return: the resource, as long as the object, or the error with which the
+ * host refused it.
+ */
+struct virtgpu_resource *virtgpu_object_resource(struct virtgpu_object *obj)
+{
+	struct virtgpu_resource_desc desc = {
+		.kind = VIRTGPU_RES_2D, .format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM,
+		.width = obj->width, .height = obj->height,
+	};
+	struct virtgpu_resource *res = smp_load_acquire(&obj->res);
+
+	if (unlikely(!res)) {
+		res = virtgpu_object_get_resource(obj, &desc);
+		if (IS_ERR(res))
+			return res;
+		virtgpu_resource_put(res);
+		res = smp_load_acquire(&obj->res);
+	}
+	return smp_load_acquire(&res->state) == VIRTGPU_RES_FAILED ? ERR_PTR(res->error) : res;
+}
+
+/**
+ * virtgpu_object_use() - make an object ready for commands of a context
+ * @obj: the object
+ * @ctx: the context
+ *
+ * Process context, without the object's reservation.
+ *
+ * Return: 0 or a negative errno, that of a resource which the host refused
+ * among them.
+ */
+int virtgpu_object_use(struct virtgpu_object *obj, struct virtgpu_context *ctx)
+{
+	struct virtgpu_resource *res = virtgpu_object_resource(obj);
+
+	if (IS_ERR(res))
+		return PTR_ERR(res);
+	if (unlikely(obj->sgt))
+		virtgpu_object_sync_for_device(obj, 0, obj->base.base.size);
+	return virtgpu_context_attach(ctx, res);
+}
+
+/**
+ * virtgpu_object_sync_for_cpu() - show the CPU what the device wrote
+ * @obj: the object
+ */
+void virtgpu_object_sync_for_cpu(struct virtgpu_object *obj)
+{
+	if (obj->sgt)
+		dma_sync_sgtable_for_cpu(to_virtgpu_device(obj->base.base.dev)->dma_dev, obj->sgt,
+					 DMA_FROM_DEVICE);
 }

@@ -112,6 +112,18 @@ static struct virtgpu_plane_state *to_virtgpu_plane_state(struct drm_plane_state
 	return container_of(state, struct virtgpu_plane_state, base);
 }
 
+static void virtgpu_plane_cleanup_fb(struct drm_plane *plane, struct drm_plane_state *state)
+{
+	struct virtgpu_plane_state *vgps = to_virtgpu_plane_state(state);
+
+	virtgpu_cmd_unreserve(&vgps->cmds);
+	if (vgps->mapped) {
+		drm_gem_vunmap(vgps->mapped, &vgps->map);
+		drm_gem_object_put(vgps->mapped);
+		vgps->mapped = NULL;
+	}
+}
+
 static void virtgpu_plane_reset(struct drm_plane *plane)
 {
 	struct virtgpu_plane_state *vgps;
@@ -140,6 +152,8 @@ static struct drm_plane_state *virtgpu_plane_duplicate_state(struct drm_plane *p
 
 static void virtgpu_plane_destroy_state(struct drm_plane *plane, struct drm_plane_state *state)
 {
+	/* The last state of all is never cleaned up by a commit. */
+	virtgpu_plane_cleanup_fb(plane, state);
 	__drm_atomic_helper_plane_destroy_state(state);
 	kfree(to_virtgpu_plane_state(state));
 }
@@ -152,22 +166,26 @@ static const struct drm_plane_funcs virtgpu_plane_funcs = {
 	.atomic_destroy_state = virtgpu_plane_destroy_state,
 };
 
-static void virtgpu_plane_cleanup_fb(struct drm_plane *plane, struct drm_plane_state *state)
-{
-	struct virtgpu_plane_state *vgps = to_virtgpu_plane_state(state);
-
-	virtgpu_cmd_unreserve(&vgps->cmds);
-	if (vgps->mapped) {
-		drm_gem_vunmap(vgps->mapped, &vgps->map);
-		drm_gem_object_put(vgps->mapped);
-		vgps->mapped = NULL;
-	}
-}
-
 static struct drm_crtc_state *virtgpu_plane_crtc_state(const struct drm_plane_state *state)
 {
 	return state->crtc && state->state ?
 	       drm_atomic_get_new_crtc_state(state->state, state->crtc) : NULL;
+}
+
+/* At most so many scan-outs show the plane, before or after the commit. */
+static unsigned int virtgpu_plane_scanouts(struct drm_plane *plane,
+					   const struct drm_plane_state *new)
+{
+	const struct drm_crtc_state *crtc_state = virtgpu_plane_crtc_state(new);
+	struct drm_crtc *crtc = new->crtc ?: plane->state->crtc;
+	u32 scanouts;
+
+	if (!crtc)
+		return 0;
+	scanouts = READ_ONCE(crtc_to_output(crtc)->scanouts) | crtc->state->connector_mask;
+	if (crtc_state)
+		scanouts |= crtc_state->connector_mask;
+	return hweight32(scanouts);
 }
 
 /* ---- primary plane ------------------------------------------------------ */
@@ -182,8 +200,10 @@ static int virtgpu_primary_check(struct drm_plane *plane, struct drm_atomic_comm
 	/* Clips tell what changed on the screen, not in another buffer. */
 	new->ignore_damage_clips = new->fb != old->fb;
 
-	if (!new->crtc)
+	if (!new->crtc) {
+		new->visible = false;
 		return 0;
+	}
 	crtc_state = drm_atomic_get_new_crtc_state(commit, new->crtc);
 	ret = drm_atomic_helper_check_plane_state(new, crtc_state, DRM_PLANE_NO_SCALING,
 						  DRM_PLANE_NO_SCALING, false, true);
@@ -222,25 +242,49 @@ static int virtgpu_primary_prepare_fb(struct drm_plane *plane, struct drm_plane_
 	struct drm_crtc_state *crtc_state = virtgpu_plane_crtc_state(new);
 	int ret;
 
-	if (new->fb) {
-		ret = drm_gem_plane_helper_prepare_fb(plane, new);
-		if (ret)
-			return ret;
-	}
+	ret = virtgpu_queue_throttle(&vgdev->ctrl) ?: drm_gem_plane_helper_prepare_fb(plane, new);
+	if (!ret && new->fb)
+		ret = virtgpu_fb_prepare(to_virtgpu_framebuffer(new->fb));
+	if (ret)
+		return ret;
 
 	virtgpu_collect_damage(vgps, plane->state,
 			       crtc_state && drm_atomic_crtc_needs_modeset(crtc_state));
 
 	/* The transfers, one flush, and SET_SCANOUT for each scan-out. */
-	ret = virtgpu_cmd_reserve(&vgps->cmds,
-				  vgps->damage.count + 1 + vgdev->num_scanouts);
+	ret = virtgpu_cmd_reserve(&vgps->cmds, vgps->damage.count + 1 +
+					       virtgpu_plane_scanouts(plane, new));
 	if (ret)
 		virtgpu_plane_cleanup_fb(plane, new);
 	return ret;
 }
 
+static void virtgpu_encode_scanout(struct virtgpu_device *vgdev, struct virtgpu_cmd *cmd,
+				   u32 scanout, const struct drm_framebuffer *fb,
+				   const struct drm_rect *rect)
+{
+	const struct virtgpu_framebuffer *vgfb;
+
+	if (!fb) {
+		virtgpu_encode_set_scanout(cmd, scanout, 0, NULL);
+		return;
+	}
+	vgfb = to_virtgpu_framebuffer(fb);
+	if (vgfb->res->kind == VIRTGPU_RES_BLOB)
+		virtgpu_encode_set_scanout_blob(cmd, scanout, vgfb->res->id, fb,
+						vgfb->format->resource, rect);
+	else
+		virtgpu_encode_set_scanout(cmd, scanout, vgfb->res->id, rect);
+}
+
+static enum virtgpu_cmd_id virtgpu_scanout_cmd(const struct drm_framebuffer *fb)
+{
+	return fb && to_virtgpu_framebuffer(fb)->res->kind == VIRTGPU_RES_BLOB ?
+	       VIRTGPU_SET_SCANOUT_BLOB : VIRTGPU_SET_SCANOUT;
+}
+
 static void virtgpu_set_scanouts(struct virtgpu_output *output, struct list_head *cmds,
-				 u32 id, const struct drm_rect *rect)
+				 const struct drm_framebuffer *fb, const struct drm_rect *rect)
 {
 	struct virtgpu_device *vgdev = to_virtgpu_device(output->crtc.dev);
 	unsigned long scanouts = output->scanouts;
@@ -248,10 +292,10 @@ static void virtgpu_set_scanouts(struct virtgpu_output *output, struct list_head
 	unsigned int i;
 
 	for_each_set_bit(i, &scanouts, VIRTIO_GPU_MAX_SCANOUTS) {
-		cmd = virtgpu_cmd_take(vgdev, cmds, VIRTGPU_SET_SCANOUT);
+		cmd = virtgpu_cmd_take(vgdev, cmds, virtgpu_scanout_cmd(fb));
 		if (!cmd)
 			return;
-		virtgpu_encode_set_scanout(cmd, i, id, rect);
+		virtgpu_encode_scanout(vgdev, cmd, i, fb, rect);
 		list_add_tail(&cmd->link, &output->batch);
 	}
 }
@@ -269,8 +313,7 @@ static void virtgpu_primary_transfer(struct virtgpu_output *output,
 	if (vgfb->shadow)
 		virtgpu_fb_convert(vgfb, rect);
 
-	offset = (vgfb->shadow ? 0 : vgfb->base.offsets[0]) +
-		 (u64)rect->y1 * pitch + rect->x1 * 4;
+	offset = res->offset + (u64)rect->y1 * pitch + rect->x1 * 4;
 	virtgpu_object_sync_for_device(res->obj, offset,
 				       (size_t)(drm_rect_height(rect) - 1) * pitch +
 				       drm_rect_width(rect) * 4);
@@ -302,17 +345,12 @@ static void virtgpu_primary_update(struct drm_plane *plane, struct drm_atomic_co
 	struct virtgpu_cmd *cmd;
 	unsigned int i;
 
-	if (!new->visible) {
-		virtgpu_set_scanouts(output, &vgps->cmds, 0, NULL);
-		return;
-	}
-
-	for (i = 0; i < vgps->damage.count; i++)
+	for (i = 0; vgfb->res->kind == VIRTGPU_RES_2D && i < vgps->damage.count; i++)
 		virtgpu_primary_transfer(output, vgps, &vgps->damage.rects[i]);
 
 	if (virtgpu_scanout_changed(old, new, drm_atomic_get_new_crtc_state(commit, new->crtc))) {
 		drm_rect_fp_to_int(&rect, &new->src);
-		virtgpu_set_scanouts(output, &vgps->cmds, vgfb->res->id, &rect);
+		virtgpu_set_scanouts(output, &vgps->cmds, new->fb, &rect);
 	}
 
 	if (!vgps->damage.count)
@@ -332,7 +370,7 @@ static void virtgpu_primary_disable(struct drm_plane *plane, struct drm_atomic_c
 
 	if (old->crtc)
 		virtgpu_set_scanouts(crtc_to_output(old->crtc),
-				     &to_virtgpu_plane_state(new)->cmds, 0, NULL);
+				     &to_virtgpu_plane_state(new)->cmds, NULL, NULL);
 }
 
 /* ---- panic screen ------------------------------------------------------- */
@@ -347,6 +385,8 @@ static int virtgpu_panic_get_buffer(struct drm_plane *plane, struct drm_scanout_
 		return -ENODEV;
 
 	fb = state->fb;
+	if (to_virtgpu_framebuffer(fb)->res->kind != VIRTGPU_RES_2D)
+		return -ENODEV;
 	shmem = to_drm_gem_shmem_obj(fb->obj[0]);
 	if (shmem->vaddr)
 		iosys_map_set_vaddr(&sb->map[0], shmem->vaddr + fb->offsets[0]);
@@ -367,22 +407,22 @@ static int virtgpu_panic_get_buffer(struct drm_plane *plane, struct drm_scanout_
 
 static void virtgpu_panic_flush(struct drm_plane *plane)
 {
-	struct virtgpu_device *vgdev = to_virtgpu_device(plane->dev);
 	struct virtgpu_framebuffer *vgfb = to_virtgpu_framebuffer(plane->state->fb);
 	struct drm_rect rect = DRM_RECT_INIT(0, 0, vgfb->base.width, vgfb->base.height);
+	struct virtgpu_cmd **cmds = crtc_to_output(plane->state->crtc)->panic_cmds;
 	struct virtgpu_resource *res = vgfb->res;
-	u64 offset = 0;
+
+	/* The device has those of the last time still. */
+	if (virtgpu_cmd_busy(cmds[0]) || virtgpu_cmd_busy(cmds[1]))
+		return;
 
 	if (vgfb->shadow)
 		virtgpu_fb_convert(vgfb, &rect);
-	else
-		offset = vgfb->base.offsets[0];
-	virtgpu_object_sync_for_device(res->obj, offset,
-				       (size_t)rect.y2 * res->width * 4);
+	virtgpu_object_sync_for_device(res->obj, res->offset, (size_t)rect.y2 * res->width * 4);
 
-	virtgpu_encode_transfer_2d(vgdev->panic_cmds[0], res->id, offset, &rect);
-	virtgpu_encode_flush(vgdev->panic_cmds[1], res->id, &rect);
-	virtgpu_queue_submit_panic(vgdev->panic_cmds, ARRAY_SIZE(vgdev->panic_cmds));
+	virtgpu_encode_transfer_2d(cmds[0], res->id, res->offset, &rect);
+	virtgpu_encode_flush(cmds[1], res->id, &rect);
+	virtgpu_queue_submit_panic(cmds, 2);
 }
 
 static const struct drm_plane_helper_funcs virtgpu_primary_helper_funcs = {
@@ -402,6 +442,10 @@ static const struct drm_plane_helper_funcs virtgpu_primary_helper_funcs = {
  * UPDATE_CURSOR. The program's image is padded into a buffer of the CRTC's, the
  * buffer is transferred on the control queue, and only the answer to that
  * sends UPDATE_CURSOR on the other queue, with the position of that moment.
+ *
+ * An image that the host drew itself must be of the right size already. Instead
+ * of the transfer there is a flush of it, which the host answers when what was
+ * drawn before is there.
  */
 
 static const u32 virtgpu_cursor_formats[] = { DRM_FORMAT_ARGB8888 };
@@ -411,10 +455,13 @@ static void virtgpu_cursor_fini_action(struct drm_device *drm, void *data)
 	struct virtgpu_cursor *cursor = data;
 	struct iosys_map map;
 
-	if (!cursor->obj)
+	if (!cursor->obj) {
+		virtgpu_resource_put(cursor->image);
 		return;
+	}
 	iosys_map_set_vaddr(&map, cursor->obj->base.vaddr);
 	virtgpu_resource_put(cursor->res);
+	virtgpu_resource_put(cursor->image);
 	drm_gem_vunmap(&cursor->obj->base.base, &map);
 	drm_gem_object_put(&cursor->obj->base.base);
 }
@@ -436,6 +483,10 @@ int virtgpu_cursor_init(struct virtgpu_device *vgdev, struct virtgpu_output *out
 /* The buffer comes with the first cursor; most outputs have it for good then. */
 static int virtgpu_cursor_get_buffer(struct virtgpu_device *vgdev, struct virtgpu_cursor *cursor)
 {
+	struct virtgpu_resource_desc desc = {
+		.kind = VIRTGPU_RES_2D, .format = VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM,
+		.width = VIRTGPU_CURSOR_SIZE, .height = VIRTGPU_CURSOR_SIZE,
+	};
 	struct virtgpu_resource *res;
 	struct virtgpu_object *obj;
 	struct iosys_map map;
@@ -451,8 +502,7 @@ static int virtgpu_cursor_get_buffer(struct virtgpu_device *vgdev, struct virtgp
 	if (ret)
 		goto err_put;
 
-	res = virtgpu_object_get_resource(obj, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM,
-					  VIRTGPU_CURSOR_SIZE, VIRTGPU_CURSOR_SIZE);
+	res = virtgpu_object_get_resource(obj, &desc);
 	if (IS_ERR(res)) {
 		ret = PTR_ERR(res);
 		goto err_vunmap;
@@ -474,6 +524,14 @@ err_put:
 	return ret;
 }
 
+/* The resource of an image that the host drew, or NULL. */
+static struct virtgpu_resource *virtgpu_host_image(const struct drm_framebuffer *fb)
+{
+	struct virtgpu_resource *res = to_virtgpu_framebuffer(fb)->res;
+
+	return res && res->kind == VIRTGPU_RES_3D ? res : NULL;
+}
+
 static int virtgpu_cursor_check_state(struct drm_plane_state *new,
 				      const struct drm_crtc_state *crtc_state)
 {
@@ -485,6 +543,9 @@ static int virtgpu_cursor_check_state(struct drm_plane_state *new,
 		return ret;
 	/* 5.7.6.10: a cursor is 64 pixels wide and high. */
 	if (new->crtc_w > VIRTGPU_CURSOR_SIZE || new->crtc_h > VIRTGPU_CURSOR_SIZE)
+		return -EINVAL;
+	if (virtgpu_host_image(new->fb) &&
+	    (new->fb->width != VIRTGPU_CURSOR_SIZE || new->fb->height != VIRTGPU_CURSOR_SIZE))
 		return -EINVAL;
 	return 0;
 }
@@ -510,32 +571,46 @@ static bool virtgpu_cursor_image_changed(const struct drm_plane_state *old,
 	       (crtc_state && drm_atomic_crtc_needs_modeset(crtc_state));
 }
 
+static int virtgpu_cursor_prepare_image(struct drm_plane *plane,
+					struct virtgpu_plane_state *vgps)
+{
+	struct drm_plane_state *new = &vgps->base;
+	struct drm_gem_object *gem = new->fb->obj[0];
+	int ret;
+
+	ret = drm_gem_plane_helper_prepare_fb(plane, new);
+	if (ret || virtgpu_host_image(new->fb))
+		return ret;
+	ret = virtgpu_cursor_get_buffer(to_virtgpu_device(plane->dev),
+					&crtc_to_output(new->crtc)->cursor);
+	if (ret)
+		return ret;
+	ret = drm_gem_vmap(gem, &vgps->map);
+	if (ret)
+		return ret;
+	drm_gem_object_get(gem);
+	vgps->mapped = gem;
+	return 0;
+}
+
 static int virtgpu_cursor_prepare_fb(struct drm_plane *plane, struct drm_plane_state *new)
 {
 	struct virtgpu_plane_state *vgps = to_virtgpu_plane_state(new);
 	struct virtgpu_device *vgdev = to_virtgpu_device(plane->dev);
 	int ret;
 
+	ret = virtgpu_queue_throttle(&vgdev->cursorq);
+	if (ret)
+		return ret;
 	vgps->new_image = new->fb && virtgpu_cursor_image_changed(plane->state, new);
 	if (vgps->new_image) {
-		struct virtgpu_output *output = crtc_to_output(new->crtc);
-		struct drm_gem_object *gem = new->fb->obj[0];
-
-		ret = drm_gem_plane_helper_prepare_fb(plane, new);
+		ret = virtgpu_cursor_prepare_image(plane, vgps);
 		if (ret)
 			return ret;
-		ret = virtgpu_cursor_get_buffer(vgdev, &output->cursor);
-		if (ret)
-			return ret;
-		ret = drm_gem_vmap(gem, &vgps->map);
-		if (ret)
-			return ret;
-		drm_gem_object_get(gem);
-		vgps->mapped = gem;
 	}
 
 	/* One for each scan-out, and the transfer. */
-	ret = virtgpu_cmd_reserve(&vgps->cmds, vgdev->num_scanouts + 1);
+	ret = virtgpu_cmd_reserve(&vgps->cmds, virtgpu_plane_scanouts(plane, new) + 1);
 	if (ret)
 		virtgpu_plane_cleanup_fb(plane, new);
 	return ret;
@@ -590,14 +665,13 @@ static void virtgpu_cursor_transferred(struct virtgpu_cmd *transfer)
 		cmd = virtgpu_cmd_take(vgdev, &cursor->pending, VIRTGPU_UPDATE_CURSOR);
 		if (!cmd)
 			break;
-		virtgpu_encode_cursor(cmd, i, cursor->res->id, cursor->x, cursor->y,
+		virtgpu_encode_cursor(cmd, i, cursor->image->id, cursor->x, cursor->y,
 				      cursor->hot_x, cursor->hot_y);
 		list_add_tail(&cmd->link, &cmds);
 	}
 	virtgpu_cursor_cancel_locked(cursor);
-	spin_unlock_irqrestore(&cursor->lock, flags);
-
 	virtgpu_queue_submit_list(&vgdev->cursorq, &cmds);
+	spin_unlock_irqrestore(&cursor->lock, flags);
 }
 
 static void virtgpu_cursor_set_image(struct virtgpu_output *output,
@@ -606,21 +680,29 @@ static void virtgpu_cursor_set_image(struct virtgpu_output *output,
 	static const struct drm_rect all =
 		DRM_RECT_INIT(0, 0, VIRTGPU_CURSOR_SIZE, VIRTGPU_CURSOR_SIZE);
 	struct virtgpu_device *vgdev = to_virtgpu_device(output->crtc.dev);
+	struct virtgpu_resource *old, *image = virtgpu_host_image(vgps->base.fb);
 	struct virtgpu_cursor *cursor = &output->cursor;
 	struct virtgpu_cmd *cmd;
 
-	virtgpu_cursor_copy(cursor, vgps);
-
-	cmd = virtgpu_cmd_take(vgdev, &vgps->cmds, VIRTGPU_TRANSFER_TO_HOST_2D);
+	cmd = virtgpu_cmd_take(vgdev, &vgps->cmds, image ? VIRTGPU_RESOURCE_FLUSH :
+							   VIRTGPU_TRANSFER_TO_HOST_2D);
 	if (!cmd)
 		return;
-	virtgpu_encode_transfer_2d(cmd, cursor->res->id, 0, &all);
+	if (image) {
+		virtgpu_encode_flush(cmd, image->id, &all);
+	} else {
+		image = cursor->res;
+		virtgpu_cursor_copy(cursor, vgps);
+		virtgpu_encode_transfer_2d(cmd, image->id, 0, &all);
+	}
 	cmd->fenced = true;
 	cmd->done = virtgpu_cursor_transferred;
 	cmd->data = output;
 
 	spin_lock_irq(&cursor->lock);
 	virtgpu_cursor_cancel_locked(cursor);
+	old = cursor->image;
+	cursor->image = virtgpu_resource_get(image);
 	cursor->transfer = cmd;
 	cursor->scanouts = output->scanouts;
 	cursor->x = vgps->base.crtc_x;
@@ -629,6 +711,7 @@ static void virtgpu_cursor_set_image(struct virtgpu_output *output,
 	cursor->hot_y = vgps->base.hotspot_y;
 	list_splice_init(&vgps->cmds, &cursor->pending);
 	spin_unlock_irq(&cursor->lock);
+	virtgpu_resource_put(old);
 
 	virtgpu_queue_submit(cmd);
 }
@@ -645,17 +728,16 @@ static void virtgpu_cursor_move(struct virtgpu_output *output, struct virtgpu_pl
 	spin_lock_irq(&cursor->lock);
 	cursor->x = vgps->base.crtc_x;
 	cursor->y = vgps->base.crtc_y;
-	spin_unlock_irq(&cursor->lock);
-
 	for_each_set_bit(i, &scanouts, VIRTIO_GPU_MAX_SCANOUTS) {
 		cmd = virtgpu_cmd_take(vgdev, &vgps->cmds, VIRTGPU_MOVE_CURSOR);
 		if (!cmd)
 			break;
-		virtgpu_encode_cursor(cmd, i, cursor->res->id, vgps->base.crtc_x,
+		virtgpu_encode_cursor(cmd, i, cursor->image->id, vgps->base.crtc_x,
 				      vgps->base.crtc_y, 0, 0);
 		list_add_tail(&cmd->link, &cmds);
 	}
 	virtgpu_queue_submit_list(&vgdev->cursorq, &cmds);
+	spin_unlock_irq(&cursor->lock);
 }
 
 /**
@@ -674,13 +756,11 @@ void virtgpu_cursor_hide(struct virtgpu_output *output, struct list_head *cmds)
 	unsigned int i;
 
 	/* One that never had an image is not there to be hidden. */
-	if (!output->cursor.res)
+	if (!output->cursor.image)
 		return;
 
 	spin_lock_irq(&output->cursor.lock);
 	virtgpu_cursor_cancel_locked(&output->cursor);
-	spin_unlock_irq(&output->cursor.lock);
-
 	for_each_set_bit(i, &scanouts, VIRTIO_GPU_MAX_SCANOUTS) {
 		cmd = virtgpu_cmd_take(vgdev, cmds, VIRTGPU_UPDATE_CURSOR);
 		if (!cmd)
@@ -689,6 +769,7 @@ void virtgpu_cursor_hide(struct virtgpu_output *output, struct list_head *cmds)
 		list_add_tail(&cmd->link, &hide);
 	}
 	virtgpu_queue_submit_list(&vgdev->cursorq, &hide);
+	spin_unlock_irq(&output->cursor.lock);
 }
 
 static void virtgpu_cursor_show(struct virtgpu_output *output, struct virtgpu_plane_state *vgps)

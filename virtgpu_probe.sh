@@ -67,6 +67,8 @@ int probe(struct drm_scanout_buffer *sb) { return sizeof(sb->pages); }' "$@"
 int probe(struct drm_driver *d) { return sizeof(d->date); }' "$@"
 	probe HUGE_MNT '#include <drm/drm_gem.h>
 int probe(void) { return drm_gem_huge_mnt_create(NULL, "x"); }' "$@"
+	probe HRTIMER_SETUP '#include <linux/hrtimer.h>
+void *probe(void) { return hrtimer_setup; }' "$@"
 	probe DMA_DEV '#include <drm/drm_device.h>
 #include <drm/drm_drv.h>
 void probe(void) { drm_dev_set_dma_dev(NULL, NULL); }' "$@"

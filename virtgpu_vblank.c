@@ -37,8 +37,7 @@ static enum hrtimer_restart virtgpu_vblank_tick(struct hrtimer *hrtimer)
 void virtgpu_vblank_timer_init(struct virtgpu_vblank_timer *timer, struct drm_crtc *crtc)
 {
 	timer->crtc = crtc;
-	hrtimer_init(&timer->timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
-	timer->timer.function = virtgpu_vblank_tick;
+	hrtimer_setup(&timer->timer, virtgpu_vblank_tick, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
 }
 
 /**

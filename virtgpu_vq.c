@@ -35,7 +35,7 @@ static int virtgpu_ring_add_locked(struct virtgpu_queue *queue, struct virtgpu_c
 	if (cmd->payload)
 		sgs[out++] = cmd->payload->sg;
 	if (cmd->info->resp_size) {
-		sg_init_one(&resp, cmd->resp, cmd->info->resp_size);
+		sg_init_one(&resp, cmd->resp, cmd->resp_size);
 		sgs[out + in++] = &resp;
 	}
 
@@ -51,6 +51,9 @@ static void virtgpu_queue_push_locked(struct virtgpu_queue *queue, struct list_h
 	struct virtgpu_cmd *cmd, *next;
 
 	lockdep_assert_held(&queue->lock);
+
+	if (queue->stopped)
+		return;
 
 	list_for_each_entry_safe(cmd, next, &queue->backlog, link) {
 		int ret = queue->dead ?: virtgpu_ring_add_locked(queue, cmd);
@@ -75,7 +78,7 @@ static bool virtgpu_queue_kick_locked(struct virtgpu_queue *queue)
 {
 	lockdep_assert_held(&queue->lock);
 
-	if (queue->dead || !virtqueue_kick_prepare(queue->vq))
+	if (queue->stopped || queue->dead || !virtqueue_kick_prepare(queue->vq))
 		return false;
 	queue->kicks++;
 	return true;
@@ -96,7 +99,7 @@ static void virtgpu_queue_accept_locked(struct virtgpu_queue *queue, struct virt
 {
 	lockdep_assert_held(&queue->lock);
 
-	if (cmd->fence)
+	if (cmd->fence && !cmd->fence->emitted)
 		virtgpu_fence_emit(cmd->fence);
 	if (cmd->fence || cmd->fenced) {
 		cmd->req.hdr.flags |= cpu_to_le32(VIRTIO_GPU_FLAG_FENCE);
@@ -126,6 +129,8 @@ void virtgpu_queue_submit_list(struct virtgpu_queue *queue, struct list_head *cm
 	if (list_empty(cmds))
 		return;
 
+	/* virtgpu_queue_stop() waits for those who are in here. */
+	rcu_read_lock();
 	spin_lock_irqsave(&queue->lock, flags);
 	list_for_each_entry(cmd, cmds, link)
 		virtgpu_queue_accept_locked(queue, cmd);
@@ -136,6 +141,7 @@ void virtgpu_queue_submit_list(struct virtgpu_queue *queue, struct list_head *cm
 
 	if (notify)
 		virtqueue_notify(queue->vq);
+	rcu_read_unlock();
 	virtgpu_fail_list(&failed);
 }
 
@@ -176,7 +182,7 @@ int virtgpu_cmd_run(struct virtgpu_cmd *cmd)
 
 /**
  * virtgpu_queue_throttle() - let a program wait while the backlog is long
- * @vgdev: the device
+ * @queue: the queue
  *
  * Process context, before anything was allocated for the command to come.
  *
@@ -184,9 +190,8 @@ int virtgpu_cmd_run(struct virtgpu_cmd *cmd)
  * no room within virtgpu_timeout(), or -ERESTARTSYS when the task is being
  * killed.
  */
-int virtgpu_queue_throttle(struct virtgpu_device *vgdev)
+int virtgpu_queue_throttle(struct virtgpu_queue *queue)
 {
-	struct virtgpu_queue *queue = &vgdev->ctrl;
 	long left;
 
 	if (likely(READ_ONCE(queue->backlog_len) < VIRTGPU_BACKLOG_MAX))
@@ -201,10 +206,10 @@ int virtgpu_queue_throttle(struct virtgpu_device *vgdev)
 	return left ? READ_ONCE(queue->dead) : -ETIMEDOUT;
 }
 
-static void virtgpu_queue_complete(struct virtgpu_queue *queue)
+static void virtgpu_queue_complete(struct virtgpu_queue *queue, struct virtqueue *vq)
 {
 	struct virtgpu_cmd *cmd, *next;
-	unsigned int used;
+	unsigned int cmd_used;
 	LIST_HEAD(done);
 	LIST_HEAD(failed);
 	unsigned long flags;
@@ -212,20 +217,19 @@ static void virtgpu_queue_complete(struct virtgpu_queue *queue)
 
 	spin_lock_irqsave(&queue->lock, flags);
 	do {
-		virtqueue_disable_cb(queue->vq);
-		while ((cmd = virtqueue_get_buf(queue->vq, &used))) {
-			/* Where the length waits for the unlock; 0 is an error. */
-			cmd->error = min_t(unsigned int, used, INT_MAX);
+		virtqueue_disable_cb(vq);
+		while ((cmd = virtqueue_get_buf(vq, &cmd_used))) {
+			cmd->used = cmd_used;
 			list_add_tail(&cmd->link, &done);
 			queue->in_ring--;
 		}
-	} while (!virtqueue_enable_cb(queue->vq));
+	} while (!virtqueue_enable_cb(vq));
 
 	if (!list_empty(&queue->backlog)) {
 		virtgpu_queue_push_locked(queue, &failed);
 		notify = virtgpu_queue_kick_locked(queue);
 	}
-	if (queue->backlog_len < VIRTGPU_BACKLOG_MAX / 2 && waitqueue_active(&queue->space))
+	if (queue->backlog_len < VIRTGPU_BACKLOG_MAX / 2 && wq_has_sleeper(&queue->space))
 		wake_up_all(&queue->space);
 	spin_unlock_irqrestore(&queue->lock, flags);
 
@@ -234,7 +238,7 @@ static void virtgpu_queue_complete(struct virtgpu_queue *queue)
 
 	list_for_each_entry_safe(cmd, next, &done, link) {
 		list_del_init(&cmd->link);
-		virtgpu_cmd_complete(cmd, cmd->error);
+		virtgpu_cmd_complete(cmd);
 	}
 	virtgpu_fail_list(&failed);
 }
@@ -246,12 +250,12 @@ static struct virtgpu_device *virtgpu_of_vq(struct virtqueue *vq)
 
 static void virtgpu_ctrl_callback(struct virtqueue *vq)
 {
-	virtgpu_queue_complete(&virtgpu_of_vq(vq)->ctrl);
+	virtgpu_queue_complete(&virtgpu_of_vq(vq)->ctrl, vq);
 }
 
 static void virtgpu_cursor_callback(struct virtqueue *vq)
 {
-	virtgpu_queue_complete(&virtgpu_of_vq(vq)->cursorq);
+	virtgpu_queue_complete(&virtgpu_of_vq(vq)->cursorq, vq);
 }
 
 static void virtgpu_queue_setup(struct virtgpu_queue *queue)
@@ -294,33 +298,35 @@ int virtgpu_queues_init(struct virtgpu_device *vgdev)
 	return 0;
 }
 
-/* From here on every command fails at once. */
-static void virtgpu_queue_kill(struct virtgpu_queue *queue, int error)
+/*
+ * From here on commands only gather in the backlog: to end them now would give
+ * pages back that the device, not reset yet, may still use.
+ */
+static void virtgpu_queue_stop(struct virtgpu_queue *queue)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&queue->lock, flags);
-	WRITE_ONCE(queue->dead, error);
-	spin_unlock_irqrestore(&queue->lock, flags);
-	wake_up_all(&queue->space);
+	spin_lock_irq(&queue->lock);
+	queue->stopped = true;
+	spin_unlock_irq(&queue->lock);
 }
 
-/* The device is reset: what it owned is ours again. */
-static void virtgpu_queue_drain(struct virtgpu_queue *queue)
+/* The device is reset: what it owned is ours again, and ends. */
+static void virtgpu_queue_drain(struct virtgpu_queue *queue, int error)
 {
 	struct virtgpu_cmd *cmd;
 	LIST_HEAD(failed);
-	unsigned long flags;
 
-	spin_lock_irqsave(&queue->lock, flags);
+	spin_lock_irq(&queue->lock);
+	WRITE_ONCE(queue->dead, error);
+	queue->stopped = false;
 	while ((cmd = virtqueue_detach_unused_buf(queue->vq))) {
-		cmd->error = queue->dead;
+		cmd->error = error;
 		list_add_tail(&cmd->link, &failed);
 		queue->in_ring--;
 	}
 	virtgpu_queue_push_locked(queue, &failed);
-	spin_unlock_irqrestore(&queue->lock, flags);
+	spin_unlock_irq(&queue->lock);
 
+	wake_up_all(&queue->space);
 	virtgpu_fail_list(&failed);
 }
 
@@ -332,22 +338,23 @@ static void virtgpu_queue_drain(struct virtgpu_queue *queue)
  */
 void virtgpu_queues_fini(struct virtgpu_device *vgdev)
 {
-	virtgpu_queue_kill(&vgdev->ctrl, -ENODEV);
-	virtgpu_queue_kill(&vgdev->cursorq, -ENODEV);
+	virtgpu_queue_stop(&vgdev->ctrl);
+	virtgpu_queue_stop(&vgdev->cursorq);
+	synchronize_rcu();
 	virtio_reset_device(vgdev->vdev);
-	virtgpu_queue_drain(&vgdev->ctrl);
-	virtgpu_queue_drain(&vgdev->cursorq);
+	virtgpu_queue_drain(&vgdev->ctrl, -ENODEV);
+	virtgpu_queue_drain(&vgdev->cursorq, -ENODEV);
 	vgdev->vdev->config->del_vqs(vgdev->vdev);
 }
 
 /**
  * virtgpu_queue_submit_panic() - send commands from a kernel that panics
- * @cmds: encoded commands of the control queue; they stay the caller's
+ * @cmds: encoded commands of the control queue, none of them busy; they stay
+ *	  the caller's
  * @count: how many
  *
  * Takes no lock that may be held for ever, allocates nothing but an indirect
- * table, waits for nothing, and gives up when the ring has no room or a
- * command of the last call is still there.
+ * table, waits for nothing, and gives up when the ring has no room.
  */
 void virtgpu_queue_submit_panic(struct virtgpu_cmd **cmds, unsigned int count)
 {
@@ -359,9 +366,8 @@ void virtgpu_queue_submit_panic(struct virtgpu_cmd **cmds, unsigned int count)
 	if (!spin_trylock_irqsave(&queue->lock, flags))
 		return;
 
-	for (i = 0; !queue->dead && i < count; i++) {
-		if (refcount_read(&cmds[i]->refs) != 1 ||
-		    virtgpu_ring_add_locked(queue, cmds[i]))
+	for (i = 0; !queue->stopped && !queue->dead && i < count; i++) {
+		if (virtgpu_ring_add_locked(queue, cmds[i]))
 			break;
 		refcount_inc(&cmds[i]->refs);
 		queue->in_ring++;

@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Contexts: what a file is at the host, and the host's capability sets.
+ *
+ * A file's context is made by CONTEXT_INIT, or when the file does the first
+ * thing that needs one. The host is told of each resource that the file has a
+ * handle of, once.
+ */
+
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include <drm/drm_file.h>
+#include <drm/drm_print.h>
+
+#include "virtgpu_drv.h"
+
+/* ---- capability sets ---------------------------------------------------- */
+
+/* More sets than anybody has defined: what a host claims beyond is ignored. */
+#define VIRTGPU_MAX_CAPSETS 64
+
+/* No capability set is anywhere near this size, in bytes. */
+#define VIRTGPU_MAX_CAPSET_SIZE SZ_1M
+
+static int virtgpu_capset_query(struct virtgpu_device *vgdev, u32 index,
+				struct virtgpu_capset *capset)
+{
+	const struct virtio_gpu_resp_capset_info *resp;
+	struct virtgpu_cmd *cmd;
+	int ret;
+
+	cmd = virtgpu_cmd_alloc(vgdev, VIRTGPU_GET_CAPSET_INFO);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+	virtgpu_encode_get_capset_info(cmd, index);
+	ret = virtgpu_cmd_run(cmd);
+	if (!ret) {
+		resp = cmd->resp;
+		capset->id = le32_to_cpu(resp->capset_id);
+		capset->max_version = le32_to_cpu(resp->capset_max_version);
+		capset->max_size = min_t(u32, le32_to_cpu(resp->capset_max_size),
+					 VIRTGPU_MAX_CAPSET_SIZE);
+	}
+	virtgpu_cmd_put(cmd);
+	return ret;
+}
+
+/* Ask for the list when it is first wanted, and again if that failed. */
+static int virtgpu_capsets_load_locked(struct virtgpu_device *vgdev)
+{
+	u32 i, count = min_t(u32, vgdev->num_capsets, VIRTGPU_MAX_CAPSETS);
+	struct virtgpu_capset *capsets;
+	int ret;
+
+	lockdep_assert_held(&vgdev->capset_lock);
+
+	if (vgdev->capsets || !count)
+		return 0;
+
+	capsets = kcalloc(count, sizeof(*capsets), GFP_KERNEL);
+	if (!capsets)
+		return -ENOMEM;
+	for (i = 0; i < count; i++) {
+		ret = virtgpu_capset_query(vgdev, i, &capsets[i]);
+		if (ret) {
+			kfree(capsets);
+			return ret;
+		}
+		if (capsets[i].id < 64)
+			vgdev->capset_mask |= BIT_ULL(capsets[i].id);
+	}
+	vgdev->capsets = capsets;
+	vgdev->num_capsets = count;
+	return 0;
+}
+
+/**
+ * virtgpu_capset_mask() - which capability sets the host has
+ * @vgdev: the device
+ * @mask: set to a bit for each id below 64
+ *
+ * Process context; asks the host the first time.
+ *
+ * Return: 0 or a negative errno.
+ */
+int virtgpu_capset_mask(struct virtgpu_device *vgdev, u64 *mask)
+{
+	int ret;
+
+	guard(mutex)(&vgdev->capset_lock);
+	ret = virtgpu_capsets_load_locked(vgdev);
+	*mask = vgdev->capset_mask;
+	return ret;
+}
+
+/* The answer is kept only when there was one: an error is asked again. */
+static int virtgpu_capset_fetch_locked(struct virtgpu_device *vgdev,
+				       struct virtgpu_capset *capset, u32 version)
+{
+	struct virtgpu_cmd *cmd;
+	void *data;
+	int ret;
+
+	lockdep_assert_held(&vgdev->capset_lock);
+
+	if (capset->data && capset->version == version)
+		return 0;
+
+	data = kvzalloc(capset->max_size ?: 1, GFP_KERNEL);
+	if (!data)
+		return -ENOMEM;
+	cmd = virtgpu_cmd_alloc(vgdev, VIRTGPU_GET_CAPSET);
+	if (IS_ERR(cmd)) {
+		kvfree(data);
+		return PTR_ERR(cmd);
+	}
+	virtgpu_encode_get_capset(cmd, capset->id, version);
+	ret = virtgpu_cmd_set_resp_size(cmd, sizeof(struct virtio_gpu_resp_capset) +
+					     capset->max_size) ?:
+	      virtgpu_cmd_run(cmd);
+	if (!ret) {
+		const struct virtio_gpu_resp_capset *resp = cmd->resp;
+
+		memcpy(data, resp->capset_data, capset->max_size);
+		swap(capset->data, data);
+		capset->version = version;
+	}
+	virtgpu_cmd_put(cmd);
+	kvfree(data);
+	return ret;
+}
+
+/**
+ * virtgpu_capset_copy() - give a program a capability set
+ * @vgdev: the device
+ * @id: capability set id
+ * @version: wanted, at most the host's
+ * @dst: where to
+ * @size: of @dst in bytes; a longer set is cut, a shorter one leaves the rest
+ *
+ * Process context.
+ *
+ * Return: 0, -EINVAL for an id or version that the host does not have,
+ * -EFAULT, or the error of the host.
+ */
+int virtgpu_capset_copy(struct virtgpu_device *vgdev, u32 id, u32 version,
+			void __user *dst, u32 size)
+{
+	struct virtgpu_capset *capset = NULL;
+	u32 i;
+	int ret;
+
+	guard(mutex)(&vgdev->capset_lock);
+	ret = virtgpu_capsets_load_locked(vgdev);
+	if (ret)
+		return ret;
+
+	for (i = 0; i < vgdev->num_capsets; i++)
+		if (vgdev->capsets[i].id == id && vgdev->capsets[i].max_version >= version)
+			capset = &vgdev->capsets[i];
+	if (!capset)
+		return -EINVAL;
+
+	ret = virtgpu_capset_fetch_locked(vgdev, capset, version);
+	if (ret)
+		return ret;
+	return copy_to_user(dst, capset->data, min(size, capset->max_size)) ? -EFAULT : 0;
+}
+
+/**
+ * virtgpu_capsets_free() - forget the host's capability sets
+ * @vgdev: the device
+ */
+void virtgpu_capsets_free(struct virtgpu_device *vgdev)
+{
+	u32 i;
+
+	for (i = 0; vgdev->capsets && i < vgdev->num_capsets; i++)
+		kvfree(vgdev->capsets[i].data);
+	kfree(vgdev->capsets);
+}
+
+/* ---- contexts ----------------------------------------------------------- */
+
+static void virtgpu_context_free(struct kref *kref)
+{
+	struct virtgpu_context *ctx = container_of(kref, struct virtgpu_context, refs);
+
+	if (ctx->id)
+		ida_free(&ctx->vgdev->context_ids, ctx->id);
+	kfree(ctx->timelines);
+	kfree(ctx);
+}
+
+/**
+ * virtgpu_context_put() - drop a reference to a context
+ * @ctx: the context or NULL
+ *
+ * Any context.
+ */
+void virtgpu_context_put(struct virtgpu_context *ctx)
+{
+	if (ctx)
+		kref_put(&ctx->refs, virtgpu_context_free);
+}
+
+/**
+ * virtgpu_open() - &drm_driver.open
+ * @drm: the DRM device
+ * @file: the file
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int virtgpu_open(struct drm_device *drm, struct drm_file *file)
+{
+	struct virtgpu_context *ctx = kzalloc(sizeof(*ctx), GFP_KERNEL);
+
+	if (!ctx)
+		return -ENOMEM;
+	kref_init(&ctx->refs);
+	ctx->vgdev = to_virtgpu_device(drm);
+	mutex_init(&ctx->lock);
+	xa_init(&ctx->attached);
+	virtgpu_submit_init_context(ctx);
+	virtgpu_timeline_init(&ctx->timeline);
+	file->driver_priv = ctx;
+	return 0;
+}
+
+/**
+ * virtgpu_postclose() - &drm_driver.postclose
+ * @drm: the DRM device
+ * @file: the file
+ *
+ * Submissions that still wait for a fence are cancelled. What the host has is
+ * left to the host.
+ */
+void virtgpu_postclose(struct drm_device *drm, struct drm_file *file)
+{
+	struct virtgpu_context *ctx = file->driver_priv;
+
+	virtgpu_submit_cancel(ctx);
+	if (ctx->destroy)
+		virtgpu_queue_submit(ctx->destroy);
+	ctx->destroy = NULL;
+	xa_destroy(&ctx->attached);
+	virtgpu_context_put(ctx);
+}
+
+static void virtgpu_context_created(struct virtgpu_cmd *cmd)
+{
+	if (cmd->error)
+		WRITE_ONCE(cmd->ctx->error, cmd->error);
+}
+
+static struct virtgpu_cmd *virtgpu_context_cmd(struct virtgpu_context *ctx,
+					       enum virtgpu_cmd_id id)
+{
+	struct virtgpu_cmd *cmd = virtgpu_cmd_alloc(ctx->vgdev, id);
+
+	if (!IS_ERR(cmd))
+		virtgpu_cmd_set_context(cmd, ctx);
+	return cmd;
+}
+
+/* Both commands are made first, so that the end of a context cannot fail. */
+static int virtgpu_context_create_locked(struct virtgpu_context *ctx)
+{
+	char name[sizeof(ctx->name)];
+	struct virtgpu_cmd *create, *destroy;
+	int id;
+
+	lockdep_assert_held(&ctx->lock);
+
+	id = ida_alloc_min(&ctx->vgdev->context_ids, 1, GFP_KERNEL);
+	if (id < 0)
+		return id;
+	ctx->id = id;
+
+	create = virtgpu_context_cmd(ctx, VIRTGPU_CTX_CREATE);
+	destroy = virtgpu_context_cmd(ctx, VIRTGPU_CTX_DESTROY);
+	if (IS_ERR(create) || IS_ERR(destroy)) {
+		if (!IS_ERR(create))
+			virtgpu_cmd_put(create);
+		if (!IS_ERR(destroy))
+			virtgpu_cmd_put(destroy);
+		ida_free(&ctx->vgdev->context_ids, id);
+		ctx->id = 0;
+		return -ENOMEM;
+	}
+
+	strscpy_pad(name, ctx->name[0] ? ctx->name : current->comm);
+	virtgpu_encode_ctx_create(create, ctx->init, name);
+	create->done = virtgpu_context_created;
+	create->reported = true;
+	destroy->fenced = true;
+	ctx->destroy = destroy;
+	virtgpu_queue_submit(create);
+	return 0;
+}
+
+/**
+ * virtgpu_context_get() - the context of a file, made if it is not there yet
+ * @file: the file
+ *
+ * Process context; takes the context lock.
+ *
+ * Return: the context, valid as long as the file, ERR_PTR(-ENOSYS) when the
+ * host has no 3D, or the error with which the host refused the context.
+ */
+struct virtgpu_context *virtgpu_context_get(struct drm_file *file)
+{
+	struct virtgpu_context *ctx = file->driver_priv;
+	int ret = 0;
+
+	if (!ctx->vgdev->has_virgl)
+		return ERR_PTR(-ENOSYS);
+	if (likely(READ_ONCE(ctx->id)))
+		return READ_ONCE(ctx->error) ? ERR_PTR(ctx->error) : ctx;
+
+	mutex_lock(&ctx->lock);
+	if (!ctx->id)
+		ret = virtgpu_context_create_locked(ctx);
+	mutex_unlock(&ctx->lock);
+	return ret ? ERR_PTR(ret) : ctx;
+}
+
+/**
+ * virtgpu_context_init() - make a context as the program wants it
+ * @file: the file
+ * @params: what CONTEXT_INIT was given
+ *
+ * Return: 0, -EEXIST when the file has one already, or -ENOMEM.
+ */
+int virtgpu_context_init(struct drm_file *file, const struct virtgpu_context_params *params)
+{
+	struct virtgpu_context *ctx = file->driver_priv;
+	struct virtgpu_timeline *timelines = NULL;
+	u32 i;
+	int ret;
+
+	if (params->num_rings) {
+		timelines = kcalloc(params->num_rings, sizeof(*timelines), GFP_KERNEL);
+		if (!timelines)
+			return -ENOMEM;
+		for (i = 0; i < params->num_rings; i++)
+			virtgpu_timeline_init(&timelines[i]);
+	}
+
+	mutex_lock(&ctx->lock);
+	if (ctx->id) {
+		ret = -EEXIST;
+		goto out_unlock;
+	}
+	ctx->init = params->capset_id;
+	ctx->poll_mask = params->poll_mask;
+	strscpy(ctx->name, params->name);
+	swap(ctx->timelines, timelines);
+	ctx->num_rings = params->num_rings;
+	ret = virtgpu_context_create_locked(ctx);
+	if (ret) {
+		swap(ctx->timelines, timelines);
+		ctx->num_rings = 0;
+	}
+
+out_unlock:
+	mutex_unlock(&ctx->lock);
+	kfree(timelines);
+	return ret;
+}
+
+static int virtgpu_context_send(struct virtgpu_context *ctx, enum virtgpu_cmd_id id, u32 res_id)
+{
+	struct virtgpu_cmd *cmd = virtgpu_context_cmd(ctx, id);
+
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+	virtgpu_encode_ctx_resource(cmd, res_id);
+	virtgpu_queue_submit(cmd);
+	return 0;
+}
+
+/**
+ * virtgpu_context_attach() - let a context use a resource
+ * @ctx: the context
+ * @res: the resource
+ *
+ * Does nothing the second time. Process context.
+ *
+ * Return: 0 or a negative errno.
+ */
+int virtgpu_context_attach(struct virtgpu_context *ctx, struct virtgpu_resource *res)
+{
+	int ret;
+
+	if (likely(xa_load(&ctx->attached, res->id)))
+		return 0;
+
+	ret = xa_insert(&ctx->attached, res->id, xa_mk_value(1), GFP_KERNEL);
+	if (ret)
+		return ret == -EBUSY ? 0 : ret;
+	ret = virtgpu_context_send(ctx, VIRTGPU_CTX_ATTACH_RESOURCE, res->id);
+	if (ret)
+		xa_erase(&ctx->attached, res->id);
+	return ret;
+}
+
+/**
+ * virtgpu_context_detach() - a context is done with a resource
+ * @ctx: the context
+ * @res: the resource
+ *
+ * Process context. Without memory the resource stays attached at the host
+ * until it or the context goes.
+ */
+void virtgpu_context_detach(struct virtgpu_context *ctx, struct virtgpu_resource *res)
+{
+	if (xa_erase(&ctx->attached, res->id))
+		virtgpu_context_send(ctx, VIRTGPU_CTX_DETACH_RESOURCE, res->id);
+}

@@ -1,0 +1,444 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Host memory: blobs whose pages are the host's, seen by programs through a
+ * window in the device's address space.
+ *
+ * A blob gets its place in the window with the first access and may lose it to
+ * another one when the window is full; the next access brings it back. A range
+ * is used again only after the host has answered the unmapping.
+ */
+
+#include <linux/io.h>
+#include <linux/ioport.h>
+#include <linux/slab.h>
+#include <linux/virtio_config.h>
+
+#include <drm/drm_drv.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_managed.h>
+#include <drm/drm_print.h>
+
+#include "virtgpu_drv.h"
+
+/* Pages entered into the page table with one fault. */
+#define VIRTGPU_FAULT_AROUND 64
+
+/* From this size on a blob starts on a huge page. */
+#define VIRTGPU_HUGE SZ_2M
+
+static struct virtgpu_device *virtgpu_vram_dev(const struct virtgpu_object *obj)
+{
+	return to_virtgpu_device(obj->base.base.dev);
+}
+
+/* ---- the window --------------------------------------------------------- */
+
+static void virtgpu_vram_unmap_kernel(struct virtgpu_vram *vram)
+{
+	if (vram->vaddr && vram->cache == VIRTIO_GPU_MAP_CACHE_CACHED)
+		memunmap(vram->vaddr);
+	else if (vram->vaddr)
+		iounmap((void __iomem __force *)vram->vaddr);
+	vram->vaddr = NULL;
+}
+
+/*
+ * The kernel's own mapping also makes the cache type known to the architecture,
+ * which else takes device memory for uncached.
+ */
+static int virtgpu_vram_map_kernel(struct virtgpu_vram *vram)
+{
+	resource_size_t start = vram->node.start;
+	size_t size = vram->node.size;
+
+	switch (vram->cache) {
+	case VIRTIO_GPU_MAP_CACHE_CACHED:
+		vram->vaddr = memremap(start, size, MEMREMAP_WB);
+		break;
+	case VIRTIO_GPU_MAP_CACHE_WC:
+		vram->vaddr = (void __force *)ioremap_wc(start, size);
+		break;
+	default:
+		vram->vaddr = (void __force *)ioremap(start, size);
+		break;
+	}
+	return vram->vaddr ? 0 : -ENOMEM;
+}
+
+static void virtgpu_vram_release_node_locked(struct virtgpu_device *vgdev,
+					     struct virtgpu_vram *vram)
+{
+	lockdep_assert_held(&vgdev->window_lock);
+
+	list_del_init(&vram->lru);
+	virtgpu_vram_unmap_kernel(vram);
+	if (drm_mm_node_allocated(&vram->node))
+		drm_mm_remove_node(&vram->node);
+	vram->mapped = false;
+}
+
+/* The host's answer is waited for: the range is somebody else's after that. */
+static int virtgpu_vram_evict_locked(struct virtgpu_device *vgdev, struct virtgpu_object *obj)
+{
+	struct drm_device *drm = &vgdev->drm;
+	struct virtgpu_cmd *cmd;
+	int ret;
+
+	lockdep_assert_held(&vgdev->window_lock);
+
+	cmd = virtgpu_cmd_alloc(vgdev, VIRTGPU_RESOURCE_UNMAP_BLOB);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+	drm_vma_node_unmap(&obj->base.base.vma_node, drm->anon_inode->i_mapping);
+	virtgpu_encode_resource(cmd, obj->res->id);
+	ret = virtgpu_cmd_run(cmd);
+	virtgpu_cmd_put(cmd);
+	if (ret)
+		obj->vram->error = ret;
+	else
+		virtgpu_vram_release_node_locked(vgdev, obj->vram);
+	return ret;
+}
+
+static int virtgpu_vram_make_room_locked(struct virtgpu_device *vgdev)
+{
+	struct virtgpu_vram *vram;
+
+	lockdep_assert_held(&vgdev->window_lock);
+
+	list_for_each_entry(vram, &vgdev->window_lru, lru)
+		if (!vram->vmap_count && !vram->error)
+			return virtgpu_vram_evict_locked(vgdev, vram->obj);
+	return -ENOSPC;
+}
+
+static int virtgpu_vram_insert_node_locked(struct virtgpu_device *vgdev,
+					   struct virtgpu_vram *vram, u64 size)
+{
+	u64 align = max_t(u64, PAGE_SIZE, vgdev->blob_alignment);
+	int ret;
+
+	lockdep_assert_held(&vgdev->window_lock);
+
+	size = ALIGN(size, align);
+	if (size >= VIRTGPU_HUGE &&
+	    !drm_mm_insert_node_generic(&vgdev->window, &vram->node, size,
+					max_t(u64, align, VIRTGPU_HUGE), 0, DRM_MM_INSERT_BEST))
+		return 0;
+	for (;;) {
+		ret = drm_mm_insert_node_generic(&vgdev->window, &vram->node, size, align, 0,
+						 DRM_MM_INSERT_BEST);
+		if (ret != -ENOSPC)
+			return ret;
+		ret = virtgpu_vram_make_room_locked(vgdev);
+		if (ret)
+			return ret;
+	}
+}
+
+static int virtgpu_vram_map_host_locked(struct virtgpu_device *vgdev, struct virtgpu_object *obj)
+{
+	const struct virtio_gpu_resp_map_info *resp;
+	struct virtgpu_vram *vram = obj->vram;
+	struct virtgpu_cmd *cmd;
+	int ret;
+
+	lockdep_assert_held(&vgdev->window_lock);
+
+	if (!vram->unmap) {
+		cmd = virtgpu_cmd_alloc(vgdev, VIRTGPU_RESOURCE_UNMAP_BLOB);
+		if (IS_ERR(cmd))
+			return PTR_ERR(cmd);
+		virtgpu_encode_resource(cmd, obj->res->id);
+		vram->unmap = cmd;
+	}
+
+	cmd = virtgpu_cmd_alloc(vgdev, VIRTGPU_RESOURCE_MAP_BLOB);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+	virtgpu_encode_map_blob(cmd, obj->res->id, vram->node.start - vgdev->window_region.addr);
+	cmd->reported = true;
+	ret = virtgpu_cmd_run(cmd);
+	if (!ret) {
+		resp = cmd->resp;
+		vram->cache = le32_to_cpu((__force __le32)resp->map_info) &
+			      VIRTIO_GPU_MAP_CACHE_MASK;
+	}
+	virtgpu_cmd_put(cmd);
+	return ret;
+}
+
+static int virtgpu_vram_map_locked(struct virtgpu_device *vgdev, struct virtgpu_object *obj)
+{
+	struct virtgpu_vram *vram = obj->vram;
+	int ret;
+
+	lockdep_assert_held(&vgdev->window_lock);
+
+	if (vram->error)
+		return vram->error;
+	if (vram->mapped) {
+		list_move_tail(&vram->lru, &vgdev->window_lru);
+		return 0;
+	}
+
+	ret = virtgpu_resource_wait(obj->res) ?:
+	      virtgpu_vram_insert_node_locked(vgdev, vram, obj->base.base.size);
+	if (ret)
+		return ret;
+
+	ret = virtgpu_vram_map_host_locked(vgdev, obj);
+	if (ret == -ETIMEDOUT || ret == -ERESTARTSYS) {
+		/* The host may still map it: the range stays taken until UNREF. */
+		vram->error = -EIO;
+		return ret;
+	}
+	if (ret) {
+		drm_mm_remove_node(&vram->node);
+		return ret;
+	}
+
+	vram->mapped = true;
+	list_add_tail(&vram->lru, &vgdev->window_lru);
+	ret = virtgpu_vram_map_kernel(vram);
+	if (ret)
+		virtgpu_vram_evict_locked(vgdev, obj);
+	return ret;
+}
+
+/* ---- GEM ---------------------------------------------------------------- */
+
+static pgprot_t virtgpu_vram_prot(const struct virtgpu_vram *vram, pgprot_t prot)
+{
+	switch (vram->cache) {
+	case VIRTIO_GPU_MAP_CACHE_CACHED:
+		return prot;
+	case VIRTIO_GPU_MAP_CACHE_WC:
+		return pgprot_writecombine(prot);
+	default:
+		return pgprot_noncached(prot);
+	}
+}
+
+static vm_fault_t virtgpu_vram_insert(struct vm_fault *vmf, struct virtgpu_object *obj)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct virtgpu_vram *vram = obj->vram;
+	unsigned long first = vmf->pgoff - drm_vma_node_start(&obj->base.base.vma_node);
+	unsigned long pages = obj->base.base.size >> PAGE_SHIFT;
+	pgprot_t prot = virtgpu_vram_prot(vram, vm_get_page_prot(vma->vm_flags));
+	vm_fault_t ret = VM_FAULT_SIGBUS;
+	unsigned long i;
+
+	for (i = 0; i < VIRTGPU_FAULT_AROUND; i++) {
+		unsigned long addr = vmf->address + i * PAGE_SIZE;
+
+		if (first + i >= pages || addr >= vma->vm_end)
+			break;
+		ret = vmf_insert_pfn_prot(vma, addr, PHYS_PFN(vram->node.start) + first + i,
+					  prot);
+		if (ret != VM_FAULT_NOPAGE)
+			break;
+	}
+	return i ? VM_FAULT_NOPAGE : ret;
+}
+
+static vm_fault_t virtgpu_vram_fault(struct vm_fault *vmf)
+{
+	struct drm_gem_object *gem = vmf->vma->vm_private_data;
+	struct virtgpu_object *obj = to_virtgpu_object(gem);
+	struct virtgpu_device *vgdev = virtgpu_vram_dev(obj);
+	vm_fault_t ret;
+	int idx, err;
+
+	if (!drm_dev_enter(&vgdev->drm, &idx))
+		return VM_FAULT_SIGBUS;
+
+	if (mutex_lock_killable(&vgdev->window_lock)) {
+		ret = VM_FAULT_NOPAGE;
+		goto out_exit;
+	}
+	err = virtgpu_vram_map_locked(vgdev, obj);
+	if (err == -ERESTARTSYS)
+		ret = VM_FAULT_NOPAGE;
+	else
+		ret = err ? vmf_error(err) : virtgpu_vram_insert(vmf, obj);
+	mutex_unlock(&vgdev->window_lock);
+
+out_exit:
+	drm_dev_exit(idx);
+	return ret;
+}
+
+static const struct vm_operations_struct virtgpu_vram_vm_ops = {
+	.open = drm_gem_vm_open,
+	.close = drm_gem_vm_close,
+	.fault = virtgpu_vram_fault,
+};
+
+static int virtgpu_vram_mmap(struct drm_gem_object *gem, struct vm_area_struct *vma)
+{
+	struct virtgpu_object *obj = to_virtgpu_object(gem);
+
+	if (!(obj->vram->flags & VIRTGPU_BLOB_FLAG_USE_MAPPABLE) ||
+	    !virtgpu_vram_dev(obj)->has_host_visible)
+		return -EINVAL;
+	vm_flags_set(vma, VM_PFNMAP | VM_IO | VM_DONTEXPAND | VM_DONTDUMP);
+	vma->vm_page_prot = vm_get_page_prot(vma->vm_flags);
+	return 0;
+}
+
+static int virtgpu_vram_vmap(struct drm_gem_object *gem, struct iosys_map *map)
+{
+	struct virtgpu_object *obj = to_virtgpu_object(gem);
+	struct virtgpu_device *vgdev = virtgpu_vram_dev(obj);
+	int ret;
+
+	if (!(obj->vram->flags & VIRTGPU_BLOB_FLAG_USE_MAPPABLE) || !vgdev->has_host_visible)
+		return -EINVAL;
+
+	guard(mutex)(&vgdev->window_lock);
+	ret = virtgpu_vram_map_locked(vgdev, obj);
+	if (ret)
+		return ret;
+	obj->vram->vmap_count++;
+	iosys_map_set_vaddr_iomem(map, (void __iomem __force *)obj->vram->vaddr);
+	return 0;
+}
+
+static void virtgpu_vram_vunmap(struct drm_gem_object *gem, struct iosys_map *map)
+{
+	struct virtgpu_object *obj = to_virtgpu_object(gem);
+
+	guard(mutex)(&virtgpu_vram_dev(obj)->window_lock);
+	obj->vram->vmap_count--;
+}
+
+static const struct drm_gem_object_funcs virtgpu_vram_funcs = {
+	.free = virtgpu_object_free,
+	.open = virtgpu_gem_open,
+	.close = virtgpu_gem_close,
+	.vmap = virtgpu_vram_vmap,
+	.vunmap = virtgpu_vram_vunmap,
+	.mmap = virtgpu_vram_mmap,
+	.vm_ops = &virtgpu_vram_vm_ops,
+};
+
+/**
+ * virtgpu_vram_create() - make an object for memory of the host
+ * @vgdev: the device
+ * @size: in bytes, whole pages
+ * @flags: VIRTGPU_BLOB_FLAG_*
+ *
+ * Return: the object or an ERR_PTR().
+ */
+struct virtgpu_object *virtgpu_vram_create(struct virtgpu_device *vgdev, u64 size, u32 flags)
+{
+	struct drm_gem_object *gem = virtgpu_object_alloc(&vgdev->drm, size);
+	struct virtgpu_object *obj;
+	struct virtgpu_vram *vram;
+	int ret;
+
+	if (IS_ERR(gem))
+		return ERR_CAST(gem);
+	obj = to_virtgpu_object(gem);
+	vram = kzalloc(sizeof(*vram), GFP_KERNEL);
+	if (!vram) {
+		kfree(obj);
+		return ERR_PTR(-ENOMEM);
+	}
+	vram->obj = obj;
+	vram->flags = flags;
+	INIT_LIST_HEAD(&vram->lru);
+	obj->vram = vram;
+
+	gem->funcs = &virtgpu_vram_funcs;
+	drm_gem_private_object_init(&vgdev->drm, gem, size);
+	ret = drm_gem_create_mmap_offset(gem);
+	if (ret) {
+		drm_gem_object_put(gem);
+		return ERR_PTR(ret);
+	}
+	return obj;
+}
+
+/**
+ * virtgpu_vram_unmap() - a program has let go of an object
+ * @obj: the object, before its RESOURCE_UNREF
+ *
+ * Process context. The range stays taken until virtgpu_vram_free().
+ */
+void virtgpu_vram_unmap(struct virtgpu_object *obj)
+{
+	struct virtgpu_vram *vram = obj->vram;
+	struct virtgpu_device *vgdev = virtgpu_vram_dev(obj);
+	struct virtgpu_cmd *unmap;
+
+	mutex_lock(&vgdev->window_lock);
+	list_del_init(&vram->lru);
+	unmap = vram->unmap;
+	vram->unmap = NULL;
+	if (unmap && !vram->mapped) {
+		virtgpu_cmd_put(unmap);
+		unmap = NULL;
+	}
+	mutex_unlock(&vgdev->window_lock);
+
+	if (unmap)
+		virtgpu_queue_submit(unmap);
+}
+
+/**
+ * virtgpu_vram_free() - the host has let go of an object
+ * @obj: the object
+ *
+ * Process context.
+ */
+void virtgpu_vram_free(struct virtgpu_object *obj)
+{
+	struct virtgpu_device *vgdev = virtgpu_vram_dev(obj);
+
+	mutex_lock(&vgdev->window_lock);
+	virtgpu_vram_release_node_locked(vgdev, obj->vram);
+	mutex_unlock(&vgdev->window_lock);
+	kfree(obj->vram);
+	drm_gem_object_release(&obj->base.base);
+	kfree(obj);
+}
+
+static void virtgpu_window_release(struct drm_device *drm, void *data)
+{
+	struct virtgpu_device *vgdev = data;
+
+	drm_mm_takedown(&vgdev->window);
+}
+
+/**
+ * virtgpu_window_init() - find the host-visible window
+ * @vgdev: the device
+ *
+ * Return: 0, also when the device has no window, or a negative errno.
+ */
+int virtgpu_window_init(struct virtgpu_device *vgdev)
+{
+	struct virtio_shm_region *region = &vgdev->window_region;
+	int ret;
+
+	mutex_init(&vgdev->window_lock);
+	INIT_LIST_HEAD(&vgdev->window_lru);
+	if (!virtio_get_shm_region(vgdev->vdev, region, VIRTIO_GPU_SHM_ID_HOST_VISIBLE) ||
+	    !region->len)
+		return 0;
+
+	if (!devm_request_mem_region(&vgdev->vdev->dev, region->addr, region->len, DRIVER_NAME)) {
+		dev_err(&vgdev->vdev->dev, "host-visible window at 0x%llx is taken\n",
+			region->addr);
+		return -EBUSY;
+	}
+	drm_mm_init(&vgdev->window, region->addr, region->len);
+	ret = drmm_add_action_or_reset(&vgdev->drm, virtgpu_window_release, vgdev);
+	if (ret)
+		return ret;
+	vgdev->has_host_visible = true;
+	return 0;
+}
