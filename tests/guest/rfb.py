@@ -17,7 +17,7 @@ class Rfb:
         self.ready = False
         self.cursor = None      # (width, height, hot x, hot y, pixels)
         self.buffer = b''
-        self.parser = self.session()
+        self.parser = self.conversation()
         self.wanted = next(self.parser)
 
     def fileno(self):
@@ -37,7 +37,7 @@ class Rfb:
         screen = struct.pack('>IHHHHI', 0, 0, 0, width, height, 0)
         self.sock.sendall(struct.pack('>BxHHBx', 251, width, height, 1) + screen)
 
-    def session(self):
+    def conversation(self):
         """The protocol: yields how many bytes it wants, is sent them."""
         yield 12
         self.sock.sendall(b'RFB 003.008\n')
