@@ -2,8 +2,8 @@
 /*
  * Every difference between the kernels that the driver builds on. The sources
  * are written for the newest; what an older one lacks is supplied here, found
- * by header, macro or by a compile probe (virtgpu_probe.sh makes
- * virtgpu_config.h), not by version, since distributions backport.
+ * by macro or by a compile probe (virtgpu_probe.sh makes virtgpu_config.h), not
+ * by version, since distributions backport.
  */
 #ifndef _VIRTGPU_COMPAT_H_
 #define _VIRTGPU_COMPAT_H_
@@ -53,6 +53,16 @@ static inline void virtgpu_dma_fence_init(struct dma_fence *fence,
 	lock = NULL;
 #endif
 	dma_fence_init64(fence, ops, lock, context, seqno);
+}
+
+/* A fence lets go of its driver's functions when it has signalled. */
+static inline const struct dma_fence_ops *virtgpu_dma_fence_ops(const struct dma_fence *fence)
+{
+#ifdef VIRTGPU_HAVE_FENCE_INLINE_LOCK
+	return rcu_access_pointer(fence->ops);
+#else
+	return fence->ops;
+#endif
 }
 
 /* fb_create() is given the format that the core has looked up. */
@@ -125,7 +135,7 @@ struct virtgpu_config {
 #endif
 
 /* The core has a vblank timer; virtgpu_vblank.c stands in for it. */
-#if __has_include(<drm/drm_vblank_helper.h>)
+#ifdef VIRTGPU_HAVE_VBLANK_TIMER
 #include <drm/drm_vblank_helper.h>
 struct virtgpu_vblank_timer { };
 static inline void virtgpu_vblank_timer_init(struct virtgpu_vblank_timer *timer,
@@ -163,9 +173,9 @@ bool virtgpu_vblank_timer_timestamp(struct drm_crtc *crtc, int *max_error, ktime
 #endif
 
 /* The console is set up by the client library. */
-#if __has_include(<drm/clients/drm_client_setup.h>)
+#ifdef VIRTGPU_HAVE_CLIENTS_DIR
 #include <drm/clients/drm_client_setup.h>
-#elif __has_include(<drm/drm_client_setup.h>)
+#elif defined(DRM_FBDEV_SHMEM_DRIVER_OPS)
 #include <drm/drm_client_setup.h>
 #endif
 
@@ -200,14 +210,6 @@ static inline int virtgpu_huge_pages_init(struct drm_device *drm)
 	return drm_gem_huge_mnt_create(drm, "within_size");
 #else
 	return -EOPNOTSUPP;
-#endif
-}
-
-/* The device that does DMA need not be the parent of the DRM device. */
-static inline void virtgpu_set_dma_dev(struct drm_device *drm, struct device *dev)
-{
-#ifdef VIRTGPU_HAVE_DMA_DEV
-	drm_dev_set_dma_dev(drm, dev);
 #endif
 }
 

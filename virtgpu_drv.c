@@ -161,33 +161,55 @@ static int virtgpu_init_vga(struct virtgpu_device *vgdev)
 	return devm_add_action_or_reset(&vgdev->vdev->dev, virtgpu_vga_unregister, pdev);
 }
 
+/*
+ * Programs find the DRM device below the device on the bus, which lives longer
+ * than this driver is bound: what is allocated for it is put in a group.
+ */
+static struct virtgpu_device *virtgpu_alloc(struct virtio_device *vdev)
+{
+	struct device *parent = vdev->dev.parent;
+	struct virtgpu_device *vgdev;
+	void *devres = devres_open_group(parent, NULL, GFP_KERNEL);
+
+	if (!devres)
+		return ERR_PTR(-ENOMEM);
+	vgdev = devm_drm_dev_alloc(parent, &virtgpu_driver, struct virtgpu_device, drm);
+	devres_close_group(parent, devres);
+	if (IS_ERR(vgdev)) {
+		devres_release_group(parent, devres);
+		return vgdev;
+	}
+	vgdev->devres = devres;
+	vgdev->vdev = vdev;
+	vgdev->index = vdev->index;
+	vgdev->drm.driver_features = virtgpu_driver.driver_features;
+	vdev->priv = vgdev;
+	return vgdev;
+}
+
+/* Drops the driver's reference to the DRM device; open files have their own. */
+static void virtgpu_free(struct virtio_device *vdev, void *devres)
+{
+	devres_release_group(vdev->dev.parent, devres);
+}
+
 static int virtgpu_probe(struct virtio_device *vdev)
 {
 	struct virtgpu_device *vgdev;
 	int ret;
 
-	vgdev = devm_drm_dev_alloc(&vdev->dev, &virtgpu_driver, struct virtgpu_device, drm);
+	vgdev = virtgpu_alloc(vdev);
 	if (IS_ERR(vgdev))
 		return PTR_ERR(vgdev);
-	vgdev->vdev = vdev;
-	vdev->priv = vgdev;
-	vgdev->drm.driver_features = virtgpu_driver.driver_features;
 	virtgpu_read_config(vgdev);
-	virtgpu_set_dma_dev(&vgdev->drm, vgdev->dma_dev);
 
 	ret = virtgpu_init_vga(vgdev) ?: virtgpu_init_software(vgdev);
-	if (ret)
-		return ret;
-
-	if (vgdev->num_scanouts) {
+	if (!ret && vgdev->num_scanouts)
 		ret = virtgpu_display_init(vgdev);
-		if (ret)
-			return ret;
-	}
-
-	ret = virtgpu_queues_init(vgdev);
+	if (!ret)
+		ret = virtgpu_queues_init(vgdev);
 	if (ret)
-		return ret;
+		goto err_free;
 	virtio_device_ready(vdev);
 
 	if (vgdev->num_scanouts)
@@ -210,6 +232,8 @@ static int virtgpu_probe(struct virtio_device *vdev)
 err_queues:
 	virtgpu_queues_fini(vgdev);
 	virtgpu_display_stop(vgdev);
+err_free:
+	virtgpu_free(vdev, vgdev->devres);
 	return ret;
 }
 
@@ -224,6 +248,7 @@ static void virtgpu_remove(struct virtio_device *vdev)
 	if (vgdev->num_scanouts)
 		drm_atomic_helper_shutdown(&vgdev->drm);
 	virtgpu_objects_unmap_all(vgdev);
+	virtgpu_free(vdev, vgdev->devres);
 }
 
 static void virtgpu_config_changed(struct virtio_device *vdev)

@@ -775,7 +775,9 @@ static inline void virtgpu_debugfs_init(struct virtgpu_device *vgdev) { }
 /**
  * struct virtgpu_device - a virtio GPU
  * @drm: the DRM device
- * @vdev: the virtio device
+ * @vdev: the virtio device, as long as the driver is bound
+ * @index: number of the virtio device, for traces
+ * @devres: what the driver's reference to @drm belongs to
  * @dma_dev: the device that does DMA, when @use_dma_api
  * @use_dma_api: addresses given to the device must come from the DMA API
  * @has_edid: VIRTIO_GPU_F_EDID was negotiated
@@ -814,6 +816,8 @@ static inline void virtgpu_debugfs_init(struct virtgpu_device *vgdev) { }
 struct virtgpu_device {
 	struct drm_device drm;
 	struct virtio_device *vdev;
+	int index;
+	void *devres;
 	struct device *dma_dev;
 	bool use_dma_api;
 	bool has_edid;

@@ -104,7 +104,7 @@ void virtgpu_fence_put(struct virtgpu_fence *fence)
  */
 bool virtgpu_fence_is_ours(const struct dma_fence *fence)
 {
-	return rcu_access_pointer(fence->ops) == &virtgpu_fence_ops;
+	return virtgpu_dma_fence_ops(fence) == &virtgpu_fence_ops;
 }
 
 /**

@@ -69,9 +69,10 @@ int probe(struct drm_driver *d) { return sizeof(d->date); }' "$@"
 int probe(void) { return drm_gem_huge_mnt_create(NULL, "x"); }' "$@"
 	probe HRTIMER_SETUP '#include <linux/hrtimer.h>
 void *probe(void) { return hrtimer_setup; }' "$@"
-	probe DMA_DEV '#include <drm/drm_device.h>
-#include <drm/drm_drv.h>
-void probe(void) { drm_dev_set_dma_dev(NULL, NULL); }' "$@"
+	probe VBLANK_TIMER '#include <drm/drm_vblank_helper.h>
+void *probe(void) { return drm_crtc_vblank_helper_enable_vblank_timer; }' "$@"
+	probe CLIENTS_DIR '#include <drm/clients/drm_client_setup.h>
+void *probe(void) { return drm_client_setup; }' "$@"
 } > "$dir/config.h"
 
 cmp -s "$dir/config.h" "$out" || cp "$dir/config.h" "$out"

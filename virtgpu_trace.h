@@ -19,7 +19,7 @@ TRACE_EVENT(virtgpu_cmd_queue,
 			     __field(unsigned int, payload)
 			     __field(unsigned int, backlog)
 			     __field(unsigned int, in_ring)),
-	    TP_fast_assign(__entry->dev = cmd->vgdev->vdev->index;
+	    TP_fast_assign(__entry->dev = cmd->vgdev->index;
 			   __assign_str(name);
 			   __entry->fence_id = le64_to_cpu(cmd->req.hdr.fence_id);
 			   __entry->ctx_id = le32_to_cpu(cmd->req.hdr.ctx_id);
@@ -38,7 +38,7 @@ TRACE_EVENT(virtgpu_cmd_done,
 			     __string(name, cmd->info->name)
 			     __field(u64, fence_id)
 			     __field(int, error)),
-	    TP_fast_assign(__entry->dev = cmd->vgdev->vdev->index;
+	    TP_fast_assign(__entry->dev = cmd->vgdev->index;
 			   __assign_str(name);
 			   __entry->fence_id = le64_to_cpu(cmd->req.hdr.fence_id);
 			   __entry->error = cmd->error;),
