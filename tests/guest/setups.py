@@ -15,7 +15,7 @@ class Setup:
     append: str = ''         # more of the kernel's command line
     gl: bool = False         # drawn by OpenGL: needs an X display, has no RFB
     only: tuple = ('*',)     # programs that run here (shell patterns) ...
-    never: tuple = ('timing*', 'crash', 'reload', 'show')    # ... and those that do not
+    never: tuple = ('timing*', 'crash', 'reload', 'show', 'gpu_*', 'gl_*')   # ... and do not
 
     def device_arg(self):
         heads = f',max_outputs={self.heads}' if self.heads > 1 else ''
@@ -38,5 +38,5 @@ SETUPS = {
                     args=('-icount', 'shift=1,sleep=off', '-rtc', 'clock=vm'),
                     only=('timing*',), never=()),
     'gl': Setup('virtio-gpu-gl-pci,blob=on,hostmem=512M,venus=on',
-                'OpenGL, Vulkan and blobs', gl=True, only=()),
+                'OpenGL, Vulkan and blobs', gl=True, only=('gpu_*', 'gl_*'), never=()),
 }
