@@ -27,7 +27,11 @@ unsigned int virtgpu_timeout_ms = 10000;
 module_param_named(timeout_ms, virtgpu_timeout_ms, uint, 0600);
 MODULE_PARM_DESC(timeout_ms, "Milliseconds that the host has for an answer, at least 100 [default: 10000]");
 
-DEFINE_DRM_GEM_FOPS(virtgpu_fops);
+static const struct file_operations virtgpu_fops = {
+	.owner = THIS_MODULE,
+	DRM_GEM_FOPS,
+	.show_fdinfo = drm_show_fdinfo,
+};
 
 static const struct drm_driver virtgpu_driver = {
 	.driver_features = DRIVER_GEM | DRIVER_RENDER | DRIVER_MODESET | DRIVER_ATOMIC |

@@ -192,7 +192,7 @@ static int virtgpu_resource_create_ioctl(struct drm_device *drm, void *data,
 static int virtgpu_check_blob(struct virtgpu_device *vgdev,
 			      const struct drm_virtgpu_resource_create_blob *args)
 {
-	if (!vgdev->has_blob || args->blob_flags & ~VIRTGPU_BLOB_FLAGS || !args->blob_flags ||
+	if (!vgdev->has_blob || args->blob_flags & ~VIRTGPU_BLOB_FLAGS ||
 	    args->pad || !args->size || !virtgpu_blob_hints_valid(args))
 		return -EINVAL;
 	/* A UUID is what names a buffer across devices. */

@@ -316,6 +316,7 @@ static void virtgpu_vram_vunmap(struct drm_gem_object *gem, struct iosys_map *ma
 
 static const struct drm_gem_object_funcs virtgpu_vram_funcs = {
 	.free = virtgpu_object_free,
+	.export = virtgpu_gem_prime_export,
 	.open = virtgpu_gem_open,
 	.close = virtgpu_gem_close,
 	.vmap = virtgpu_vram_vmap,
