@@ -52,10 +52,17 @@ skip_all()
 # ask REQUEST: the host's answer, without its 'ok'; see tests/guest/agent.py
 ask()
 {
-	local answer
+	local number=$$.$RANDOM answer
 
-	echo "$*" > /dev/ttyS1
-	read -r -t 30 answer < /dev/ttyS1
+	while ! exec 5<> /dev/agent; do
+		sleep 0.1
+	done 2> /dev/null
+	echo "$number $*" >&5
+	while read -r -t 60 answer <&5 && [ "${answer%% *}" != "$number" ]; do
+		:
+	done
+	exec 5>&-
+	answer=${answer#* }
 	echo "${answer#ok }"
 	[ "${answer%% *}" = ok ]
 }

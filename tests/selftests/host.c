@@ -9,63 +9,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <termios.h>
 #include <unistd.h>
 
-#include <linux/serial.h>
-
-#define AGENT_PORT	"/dev/ttyS1"
-#define ANSWER_MS	10000
-#define HELLO_MS	3000
-#define DRAIN_MS	300
-#define TRIES		3
+#define AGENT_PORT	"/dev/agent"
+#define ANSWER_MS	30000
 #define BLOCK		4096
 
 static int agent = -1;
 static int scratch = -1;
 
 /* --- the two channels --- */
-
-/*
- * Virtual machines lose an interrupt of their serial ports now and then, and
- * an answer then stays in the port. Without an interrupt it is polled.
- */
-static void poll_port(void)
-{
-	struct serial_struct serial;
-	int fd = open(AGENT_PORT, O_RDWR | O_NOCTTY | O_CLOEXEC);
-
-	if (fd < 0)
-		return;
-	if (!ioctl(fd, TIOCGSERIAL, &serial) && serial.irq) {
-		serial.irq = 0;
-		ioctl(fd, TIOCSSERIAL, &serial);
-	}
-	close(fd);
-}
-
-static int open_port(void)
-{
-	struct termios tio;
-	int fd;
-
-	poll_port();
-	fd = open(AGENT_PORT, O_RDWR | O_NOCTTY | O_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	if (tcgetattr(fd, &tio)) {
-		close(fd);
-		return -ENOTTY;
-	}
-	cfmakeraw(&tio);
-	cfsetspeed(&tio, B115200);
-	tio.c_cflag |= CLOCAL;
-	tcsetattr(fd, TCSANOW, &tio);
-	tcflush(fd, TCIOFLUSH);
-	return fd;
-}
 
 static int open_scratch(void)
 {
@@ -115,46 +68,23 @@ static int read_line(char *line, size_t size, int timeout_ms)
 	return 0;
 }
 
-/* Throws away what is still to come of an answer that was given up. */
-static void drain(void)
-{
-	struct pollfd p = { .fd = agent, .events = POLLIN };
-	char buf[256];
-
-	while (poll(&p, 1, DRAIN_MS) > 0 && read(agent, buf, sizeof(buf)) > 0)
-		;
-}
-
-static int ask_once(const char *request, char *line, size_t size,
-		    int timeout_ms)
-{
-	size_t len = snprintf(line, size, "%s\n", request);
-
-	if (write(agent, line, len) != (ssize_t)len)
-		return -EIO;
-	return read_line(line, size, timeout_ms);
-}
-
 /*
- * Sends one request; what follows "ok" is left in @answer. Serial ports of
- * virtual machines are known to stall now and then: opening one again gets it
- * going, and asking twice does no harm.
+ * Sends one request; what follows "ok" is left in @answer. Requests are
+ * numbered, so that an answer that nobody waited for is not taken for another.
  */
 static int ask(const char *request, char *answer, size_t size, int timeout_ms)
 {
-	char line[4096];
-	int ret = -ETIME;
+	static unsigned int count;
+	char number[32], reply[4096], *line = reply;
+	size_t len = snprintf(number, sizeof(number), "%d.%u ", getpid(), ++count);
+	int ret;
 
-	for (int i = 0; i < TRIES && ret == -ETIME; i++) {
-		if (i) {
-			close(agent);
-			agent = open_port();
-			if (agent < 0)
-				return agent;
-			drain();
-		}
-		ret = ask_once(request, line, sizeof(line), timeout_ms);
-	}
+	if (dprintf(agent, "%s%s\n", number, request) < 0)
+		return -EIO;
+	do {
+		ret = read_line(reply, sizeof(reply), timeout_ms);
+	} while (!ret && strncmp(reply, number, len));
+	line += len;
 	if (ret)
 		return ret;
 	if (strncmp(line, "ok", 2)) {
@@ -182,10 +112,10 @@ bool host_expected(void)
 const char *host_missing(void)
 {
 	if (agent < 0) {
-		agent = open_port();
+		agent = open(AGENT_PORT, O_RDWR | O_CLOEXEC);
 		if (agent < 0)
 			return "no host agent: " AGENT_PORT " does not open";
-		if (ask("mark", NULL, 0, HELLO_MS)) {
+		if (ask("mark", NULL, 0, ANSWER_MS)) {
 			close(agent);
 			agent = -1;
 			return "no host agent answers on " AGENT_PORT;
