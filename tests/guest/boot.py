@@ -33,7 +33,7 @@ class Job:
     stock: bool = False             # the kernel's own module instead of ours
     append: str = ''
     timeout: int = 600
-    limit: int = 120                # for each program
+    limit: int = 300                # for each program
     module: str = ''                # module parameters
     qemu_args: list = field(default_factory=list)
     accel: str = ''
