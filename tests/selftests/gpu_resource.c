@@ -591,6 +591,92 @@ TEST_F(gpu, virgl_blob)
 	EXPECT_EQ(0, gpu_close(&from));
 }
 
+/*
+ * The host's object with pages here, which the program maps. What transfers do
+ * with it is the host's to say: virglrenderer wants to be told a type first.
+ */
+TEST_F(gpu, virgl_blob_with_guest_pages)
+{
+	const uint32_t size = 64 << 10;
+	const uint32_t command[] = {
+		VIRGL_PIPE_RESOURCE_CREATE | 11 << 16,
+		TARGET_BUFFER, FORMAT_R8, BIND_VERTEX_BUFFER, size, 1, 1, 1,
+		0, 0, 0, 5,
+	};
+	struct drm_virtgpu_resource_create_blob arg = guest_blob(size);
+	struct drm_virtgpu_resource_info info = {};
+	char *data = malloc(size);
+	struct gpu_bo bo;
+
+	NEED("blobs", VIRTGPU_PARAM_RESOURCE_BLOB);
+	ASSERT_TRUE(data);
+	arg.blob_mem = VIRTGPU_BLOB_MEM_HOST3D_GUEST;
+	arg.blob_id = 5;
+	arg.cmd = (uintptr_t)command;
+	arg.cmd_size = sizeof(command);
+	ASSERT_EQ(0, gpu_create_blob(self->fd, &arg, &bo));
+	ASSERT_EQ(0, gpu_finish(self->fd));
+	/* would be the host's refusal, if it had refused it */
+	info.bo_handle = bo.handle;
+	EXPECT_EQ(0, kms_ioctl(self->fd, DRM_IOCTL_VIRTGPU_RESOURCE_INFO,
+			       &info));
+	EXPECT_EQ(VIRTGPU_BLOB_MEM_HOST3D_GUEST, info.blob_mem);
+
+	ASSERT_EQ(0, gpu_map(&bo));
+	gpu_pattern(data, size, 8);
+	memcpy(bo.map, data, size);
+	EXPECT_EQ(0, gpu_transfer(&bo, true, 0, 0, size, 1, 0));
+	EXPECT_EQ(0, gpu_wait(&bo, 0));
+	EXPECT_EQ(0, memcmp(bo.map, data, size));
+	EXPECT_EQ(0, gpu_close(&bo));
+	free(data);
+}
+
+/* The structure as newer kernels have it; older ones read the first part. */
+struct hinted_blob {
+	struct drm_virtgpu_resource_create_blob blob;
+	uint32_t hints;
+	uint32_t pad;
+};
+
+#define DEFER_MAPPING	1
+
+static int deferred_memory(int fd, uint64_t size, struct gpu_bo *bo)
+{
+	struct hinted_blob arg = {
+		.blob = guest_blob(size), .hints = DEFER_MAPPING,
+	};
+	int ret;
+
+	arg.blob.blob_mem = VIRTGPU_BLOB_MEM_HOST3D;
+	ret = kms_ioctl(fd, DRM_IOWR(DRM_COMMAND_BASE +
+				     DRM_VIRTGPU_RESOURCE_CREATE_BLOB,
+				     struct hinted_blob), &arg);
+	*bo = (struct gpu_bo) {
+		.fd = fd, .handle = arg.blob.bo_handle,
+		.res = arg.blob.res_handle, .size = size,
+	};
+	return ret;
+}
+
+/* Memory whose mapping may come late is the same memory. */
+TEST_F(gpu, deferred_mapping)
+{
+	struct gpu_bo bo;
+	uint32_t *p;
+
+	NEED_VENUS();
+	ASSERT_EQ(0, deferred_memory(self->fd, 1 << 20, &bo));
+	ASSERT_EQ(0, gpu_map(&bo));
+	p = bo.map;
+	p[1000] = 77;
+	gpu_unmap(&bo);
+	ASSERT_EQ(0, gpu_map(&bo));
+	p = bo.map;
+	EXPECT_EQ(77, p[1000]);
+	EXPECT_EQ(0, gpu_close(&bo));
+}
+
 /* A blob id that the context does not know: an error that the program sees. */
 TEST_F(gpu, unknown_blob_id)
 {

@@ -8,7 +8,10 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
+
+#include <linux/dma-buf.h>
 
 #include "gpu_test.h"
 
@@ -238,6 +241,117 @@ TEST_F(gpu, fences_between_files)
 	close(first);
 	close(second);
 	close(other);
+	gpu_gate_free(&gate);
+}
+
+/* --- fences that belong to a buffer --- */
+
+/* Whatever uses the buffer through a dma-buf sees what is to be waited for. */
+TEST_F(gpu, a_buffer_shows_its_fences)
+{
+	struct dma_buf_export_sync_file shown = { .flags = DMA_BUF_SYNC_READ };
+	struct gpu_gate gate;
+	struct gpu_bo bo;
+	struct step a;
+	int prime;
+
+	if (gpu_gate_make(&gate))
+		SKIP(return, "no vgem module to make a fence with");
+	ASSERT_EQ(0, gpu_buffer(self->fd, 4096, &bo));
+	ASSERT_EQ(0, gpu_wait(&bo, 0));
+	ASSERT_EQ(0, drmPrimeHandleToFD(self->fd, bo.handle, DRM_CLOEXEC,
+					&prime));
+	a = step(&bo, 1);
+	a.arg.bo_handles = (uintptr_t)&bo.handle;
+	a.arg.num_bo_handles = 1;
+	ASSERT_EQ(0, step_exec(self->fd, &a, gate.sync_file));
+	EXPECT_EQ(-EBUSY, gpu_wait(&bo, VIRTGPU_WAIT_NOWAIT));
+	ASSERT_EQ(0, kms_ioctl(prime, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &shown));
+	EXPECT_EQ(0, gpu_fence_status(shown.fd));
+
+	ASSERT_EQ(0, gpu_gate_open(&gate));
+	EXPECT_EQ(0, gpu_fence_wait(shown.fd, KMS_WAIT_MS));
+	EXPECT_EQ(1, gpu_fence_status(a.fence));
+	EXPECT_EQ(0, gpu_wait(&bo, 0));
+	close(shown.fd);
+	close(a.fence);
+	close(prime);
+	gpu_close(&bo);
+	gpu_gate_free(&gate);
+}
+
+/* What another device does with the buffer is waited for, but not here. */
+TEST_F(gpu, a_fence_of_another_device)
+{
+	struct dma_buf_import_sync_file in = { .flags = DMA_BUF_SYNC_WRITE };
+	struct gpu_gate gate;
+	struct gpu_bo bo;
+	uint64_t start;
+	uint32_t value;
+	struct step a;
+	int prime;
+
+	if (gpu_gate_make(&gate))
+		SKIP(return, "no vgem module to make a fence with");
+	ASSERT_EQ(0, gpu_buffer(self->fd, 4096, &bo));
+	ASSERT_EQ(0, gpu_map(&bo));
+	ASSERT_EQ(0, drmPrimeHandleToFD(self->fd, bo.handle, DRM_CLOEXEC,
+					&prime));
+	in.fd = gate.sync_file;
+	ASSERT_EQ(0, kms_ioctl(prime, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, &in));
+	a = step(&bo, 0x5a5a5a5a);
+	a.arg.bo_handles = (uintptr_t)&bo.handle;
+	a.arg.num_bo_handles = 1;
+	start = kms_now_ns();
+	ASSERT_EQ(0, step_exec(self->fd, &a, -1));
+	EXPECT_GT(AT_ONCE_NS, kms_now_ns() - start);
+	usleep(A_WHILE_US);
+	EXPECT_EQ(0, gpu_fence_status(a.fence));
+
+	ASSERT_EQ(0, gpu_gate_open(&gate));
+	EXPECT_EQ(0, gpu_fence_wait(a.fence, KMS_WAIT_MS));
+	EXPECT_EQ(0, read_back(&bo, &value));
+	EXPECT_EQ(0x5a5a5a5a, value);
+	close(a.fence);
+	close(prime);
+	gpu_close(&bo);
+	gpu_gate_free(&gate);
+}
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+}
+
+/* A signal ends VIRTGPU_WAIT, and the wait can be begun again. */
+TEST_F(gpu, a_wait_can_be_interrupted)
+{
+	struct sigaction action = { .sa_handler = on_alarm };
+	struct drm_virtgpu_3d_wait wait = {};
+	struct gpu_gate gate;
+	struct gpu_bo bo;
+	struct step a;
+
+	if (gpu_gate_make(&gate))
+		SKIP(return, "no vgem module to make a fence with");
+	ASSERT_EQ(0, gpu_buffer(self->fd, 4096, &bo));
+	a = step(&bo, 1);
+	a.arg.bo_handles = (uintptr_t)&bo.handle;
+	a.arg.num_bo_handles = 1;
+	ASSERT_EQ(0, step_exec(self->fd, &a, gate.sync_file));
+
+	wait.handle = bo.handle;
+	sigaction(SIGALRM, &action, NULL);
+	ualarm(200000, 200000);
+	EXPECT_EQ(-1, ioctl(self->fd, DRM_IOCTL_VIRTGPU_WAIT, &wait));
+	EXPECT_EQ(EINTR, errno);
+	ualarm(0, 0);
+	EXPECT_EQ(0, gpu_fence_status(a.fence));
+
+	ASSERT_EQ(0, gpu_gate_open(&gate));
+	EXPECT_EQ(0, gpu_wait(&bo, 0));
+	close(a.fence);
+	gpu_close(&bo);
 	gpu_gate_free(&gate);
 }
 
