@@ -120,6 +120,8 @@ static inline bool virtgpu_panic_set_pages(struct drm_scanout_buffer *sb, struct
 #define virtgpu_config virtio_gpu_config
 #define virtgpu_blob_hints_valid(args) \
 	(!((args)->blob_hints & ~DRM_VIRTGPU_BLOB_FLAG_HINT_DEFER_MAPPING) && !(args)->pad2)
+#define virtgpu_blob_deferred(args) \
+	((args)->blob_hints & DRM_VIRTGPU_BLOB_FLAG_HINT_DEFER_MAPPING)
 #else
 #define VIRTIO_GPU_F_BLOB_ALIGNMENT 5
 #define VIRTGPU_PARAM_BLOB_ALIGNMENT 9
@@ -132,6 +134,7 @@ struct virtgpu_config {
 };
 
 #define virtgpu_blob_hints_valid(args) true
+#define virtgpu_blob_deferred(args) false
 #endif
 
 /* The core has a vblank timer; virtgpu_vblank.c stands in for it. */

@@ -297,6 +297,8 @@ static int virtgpu_context_create_locked(struct virtgpu_context *ctx)
 	destroy->fenced = true;
 	ctx->destroy = destroy;
 	virtgpu_queue_submit(create);
+	/* Nobody sends a command of the context before this one. */
+	smp_store_release(&ctx->created, true);
 	return 0;
 }
 
@@ -316,11 +318,11 @@ struct virtgpu_context *virtgpu_context_get(struct drm_file *file)
 
 	if (!ctx->vgdev->has_virgl)
 		return ERR_PTR(-ENOSYS);
-	if (likely(READ_ONCE(ctx->id)))
+	if (likely(smp_load_acquire(&ctx->created)))
 		return READ_ONCE(ctx->error) ? ERR_PTR(ctx->error) : ctx;
 
 	mutex_lock(&ctx->lock);
-	if (!ctx->id)
+	if (!ctx->created)
 		ret = virtgpu_context_create_locked(ctx);
 	mutex_unlock(&ctx->lock);
 	return ret ? ERR_PTR(ret) : ctx;
@@ -349,7 +351,7 @@ int virtgpu_context_init(struct drm_file *file, const struct virtgpu_context_par
 	}
 
 	mutex_lock(&ctx->lock);
-	if (ctx->id) {
+	if (ctx->created) {
 		ret = -EEXIST;
 		goto out_unlock;
 	}

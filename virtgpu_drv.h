@@ -495,6 +495,7 @@ int virtgpu_dumb_create(struct drm_file *file, struct drm_device *drm,
  * struct virtgpu_vram - memory of the host, and its place in the window
  * @obj: the object
  * @flags: VIRTGPU_BLOB_FLAG_*
+ * @deferred: mapped with the first access, not by mmap()
  * @node: the range of the window; protected by &virtgpu_device.window_lock, as
  *	  is all below
  * @lru: entry in &virtgpu_device.window_lru when @mapped
@@ -508,6 +509,7 @@ int virtgpu_dumb_create(struct drm_file *file, struct drm_device *drm,
 struct virtgpu_vram {
 	struct virtgpu_object *obj;
 	u32 flags;
+	bool deferred;
 	struct drm_mm_node node;
 	struct list_head lru;
 	bool mapped;
@@ -519,7 +521,8 @@ struct virtgpu_vram {
 };
 
 int virtgpu_window_init(struct virtgpu_device *vgdev);
-struct virtgpu_object *virtgpu_vram_create(struct virtgpu_device *vgdev, u64 size, u32 flags);
+struct virtgpu_object *virtgpu_vram_create(struct virtgpu_device *vgdev, u64 size, u32 flags,
+					   bool deferred);
 void virtgpu_vram_unmap(struct virtgpu_object *obj);
 void virtgpu_vram_free(struct virtgpu_object *obj);
 
@@ -549,7 +552,8 @@ struct virtgpu_capset {
  * @refs: the file and each command of the context
  * @vgdev: the device
  * @lock: protects the making of the context, and the order of its submissions
- * @id: context id, or 0 while there is none; set once
+ * @id: context id, or 0 while there is none
+ * @created: CTX_CREATE is on its way: the context can be used
  * @error: errno with which the host refused the context, or 0
  * @init: capset id, or 0
  * @poll_mask: rings whose fences the program is told of, one bit each
@@ -570,6 +574,7 @@ struct virtgpu_context {
 	struct virtgpu_device *vgdev;
 	struct mutex lock;
 	u32 id;
+	bool created;
 	int error;
 	u32 init;
 	u64 poll_mask;

@@ -27,7 +27,7 @@ int virtgpu_gem_open(struct drm_gem_object *gem, struct drm_file *file)
 	struct virtgpu_context *ctx = file->driver_priv;
 
 	/* Whoever uses it later attaches it then. */
-	if (!res || !READ_ONCE(ctx->id))
+	if (!res || !smp_load_acquire(&ctx->created))
 		return 0;
 	return virtgpu_context_attach(ctx, res);
 }

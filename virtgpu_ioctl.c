@@ -126,7 +126,7 @@ static int virtgpu_resource_info_ioctl(struct drm_device *drm, void *data,
 		goto out_put;
 	}
 	/* The program is about to use the id in its commands. */
-	if (READ_ONCE(ctx->id))
+	if (smp_load_acquire(&ctx->created))
 		ret = virtgpu_context_attach(ctx, res);
 	info->res_handle = res->id;
 	info->size = gem->size;
@@ -221,7 +221,8 @@ static struct virtgpu_object *virtgpu_blob_object(struct virtgpu_device *vgdev,
 	if (size < args->size || size > SIZE_MAX)
 		return ERR_PTR(-EINVAL);
 	if (args->blob_mem == VIRTGPU_BLOB_MEM_HOST3D)
-		return virtgpu_vram_create(vgdev, size, args->blob_flags);
+		return virtgpu_vram_create(vgdev, size, args->blob_flags,
+					   virtgpu_blob_deferred(args));
 	return virtgpu_object_create(vgdev, size);
 }
 

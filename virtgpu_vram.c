@@ -3,9 +3,10 @@
  * Host memory: blobs whose pages are the host's, seen by programs through a
  * window in the device's address space.
  *
- * A blob gets its place in the window with the first access and may lose it to
- * another one when the window is full; the next access brings it back. A range
- * is used again only after the host has answered the unmapping.
+ * A blob gets its place in the window when it is mapped, or with the first access
+ * when the program wants it so, and may lose it to another one when the window is
+ * full; the next access brings it back. A range is used again only after the
+ * host has answered the unmapping.
  */
 
 #include <linux/io.h>
@@ -276,13 +277,28 @@ static const struct vm_operations_struct virtgpu_vram_vm_ops = {
 	.fault = virtgpu_vram_fault,
 };
 
+/*
+ * Venus tells the host of a new buffer through memory that both share, not by a
+ * command, as soon as mmap() has returned: the host must know the buffer then.
+ * Its answer to the mapping says so, unless the program wants that deferred.
+ */
 static int virtgpu_vram_mmap(struct drm_gem_object *gem, struct vm_area_struct *vma)
 {
 	struct virtgpu_object *obj = to_virtgpu_object(gem);
+	struct virtgpu_device *vgdev = virtgpu_vram_dev(obj);
+	int ret;
 
-	if (!(obj->vram->flags & VIRTGPU_BLOB_FLAG_USE_MAPPABLE) ||
-	    !virtgpu_vram_dev(obj)->has_host_visible)
+	if (!(obj->vram->flags & VIRTGPU_BLOB_FLAG_USE_MAPPABLE) || !vgdev->has_host_visible)
 		return -EINVAL;
+	if (!obj->vram->deferred) {
+		ret = mutex_lock_killable(&vgdev->window_lock);
+		if (ret)
+			return ret;
+		ret = virtgpu_vram_map_locked(vgdev, obj);
+		mutex_unlock(&vgdev->window_lock);
+		if (ret)
+			return ret;
+	}
 	vm_flags_set(vma, VM_PFNMAP | VM_IO | VM_DONTEXPAND | VM_DONTDUMP);
 	vma->vm_page_prot = vm_get_page_prot(vma->vm_flags);
 	return 0;
@@ -330,10 +346,12 @@ static const struct drm_gem_object_funcs virtgpu_vram_funcs = {
  * @vgdev: the device
  * @size: in bytes, whole pages
  * @flags: VIRTGPU_BLOB_FLAG_*
+ * @deferred: not to be mapped before the first access
  *
  * Return: the object or an ERR_PTR().
  */
-struct virtgpu_object *virtgpu_vram_create(struct virtgpu_device *vgdev, u64 size, u32 flags)
+struct virtgpu_object *virtgpu_vram_create(struct virtgpu_device *vgdev, u64 size, u32 flags,
+					   bool deferred)
 {
 	struct drm_gem_object *gem = virtgpu_object_alloc(&vgdev->drm, size);
 	struct virtgpu_object *obj;
@@ -350,6 +368,7 @@ struct virtgpu_object *virtgpu_vram_create(struct virtgpu_device *vgdev, u64 siz
 	}
 	vram->obj = obj;
 	vram->flags = flags;
+	vram->deferred = deferred;
 	INIT_LIST_HEAD(&vram->lru);
 	obj->vram = vram;
 
