@@ -9,6 +9,7 @@
  */
 
 #include <linux/dma-mapping.h>
+#include <linux/mm.h>
 #include <linux/slab.h>
 
 #include <drm/drm_prime.h>
@@ -203,12 +204,18 @@ struct drm_gem_object *virtgpu_object_alloc(struct drm_device *drm, size_t size)
  *
  * Pages come with the first use, and so does the host's resource. May sleep.
  *
- * Return: the object or an ERR_PTR().
+ * Return: the object, ERR_PTR(-ENOMEM) also for more than the guest's memory, or
+ * another ERR_PTR().
  */
 struct virtgpu_object *virtgpu_object_create(struct virtgpu_device *vgdev, size_t size)
 {
-	struct drm_gem_shmem_object *shmem = drm_gem_shmem_create(&vgdev->drm, size);
+	struct drm_gem_shmem_object *shmem;
 
+	/* Pages are pinned when they are used: more than there are can never be. */
+	if (size >> PAGE_SHIFT > totalram_pages())
+		return ERR_PTR(-ENOMEM);
+
+	shmem = drm_gem_shmem_create(&vgdev->drm, size);
 	if (IS_ERR(shmem))
 		return ERR_CAST(shmem);
 	return container_of(shmem, struct virtgpu_object, base);
