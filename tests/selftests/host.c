@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 #define AGENT_PORT	"/dev/agent"
-#define ANSWER_MS	30000
+#define ANSWER_MS	10000
+#define TRIES		4
 #define BLOCK		4096
 
 static int agent = -1;
@@ -68,23 +69,35 @@ static int read_line(char *line, size_t size, int timeout_ms)
 	return 0;
 }
 
-/*
- * Sends one request; what follows "ok" is left in @answer. Requests are
- * numbered, so that an answer that nobody waited for is not taken for another.
- */
-static int ask(const char *request, char *answer, size_t size, int timeout_ms)
+/* Requests are numbered: an answer that nobody waited for is not for the next. */
+static int ask_once(const char *request, char *reply, size_t size, char **answer)
 {
 	static unsigned int count;
-	char number[32], reply[4096], *line = reply;
+	char number[32];
 	size_t len = snprintf(number, sizeof(number), "%d.%u ", getpid(), ++count);
 	int ret;
 
 	if (dprintf(agent, "%s%s\n", number, request) < 0)
 		return -EIO;
 	do {
-		ret = read_line(reply, sizeof(reply), timeout_ms);
+		ret = read_line(reply, size, ANSWER_MS);
 	} while (!ret && strncmp(reply, number, len));
-	line += len;
+	*answer = reply + len;
+	return ret;
+}
+
+/*
+ * Sends one request; what follows "ok" is left in @answer. An answer that does
+ * not come on a machine with too much to do is asked for again: no request does
+ * harm when it is done twice.
+ */
+static int ask(const char *request, char *answer, size_t size)
+{
+	char reply[4096], *line;
+	int ret = -ETIME;
+
+	for (int i = 0; i < TRIES && ret == -ETIME; i++)
+		ret = ask_once(request, reply, sizeof(reply), &line);
 	if (ret)
 		return ret;
 	if (strncmp(line, "ok", 2)) {
@@ -115,7 +128,7 @@ const char *host_missing(void)
 		agent = open(AGENT_PORT, O_RDWR | O_CLOEXEC);
 		if (agent < 0)
 			return "no host agent: " AGENT_PORT " does not open";
-		if (ask("mark", NULL, 0, ANSWER_MS)) {
+		if (ask("mark", NULL, 0)) {
 			close(agent);
 			agent = -1;
 			return "no host agent answers on " AGENT_PORT;
@@ -166,12 +179,12 @@ int host_qmp(const char *json)
 	char request[2048];
 
 	snprintf(request, sizeof(request), "qmp %s", json);
-	return ask(request, NULL, 0, ANSWER_MS);
+	return ask(request, NULL, 0);
 }
 
 int host_mark(void)
 {
-	return ask("mark", NULL, 0, ANSWER_MS);
+	return ask("mark", NULL, 0);
 }
 
 int host_resize(unsigned int head, unsigned int width, unsigned int height)
@@ -180,7 +193,7 @@ int host_resize(unsigned int head, unsigned int width, unsigned int height)
 
 	snprintf(request, sizeof(request), "resize %u %u %u", head, width,
 		 height);
-	return ask(request, NULL, 0, ANSWER_MS);
+	return ask(request, NULL, 0);
 }
 
 /*
@@ -197,7 +210,7 @@ int host_trace(const char *pattern, char **lines)
 	int n, ret;
 
 	snprintf(request, sizeof(request), "trace %s", pattern);
-	ret = ask(request, answer, sizeof(answer), ANSWER_MS);
+	ret = ask(request, answer, sizeof(answer));
 	if (ret)
 		return ret;
 	if (sscanf(answer, "%d %" SCNu64 " %" SCNu64, &n, &offset, &len) != 3)
@@ -219,7 +232,7 @@ int host_shot(unsigned int head, struct picture *pic)
 
 	memset(pic, 0, sizeof(*pic));
 	snprintf(request, sizeof(request), "shot %u", head);
-	ret = ask(request, answer, sizeof(answer), ANSWER_MS);
+	ret = ask(request, answer, sizeof(answer));
 	if (ret)
 		return ret;
 	if (sscanf(answer, "%u %u %" SCNu64 " %" SCNu64, &pic->width,
@@ -249,7 +262,7 @@ int host_get_cursor(unsigned int head, struct host_cursor *c)
 
 	memset(c, 0, sizeof(*c));
 	snprintf(request, sizeof(request), "cursor %u", head);
-	ret = ask(request, answer, sizeof(answer), ANSWER_MS);
+	ret = ask(request, answer, sizeof(answer));
 	if (ret)
 		return ret;
 	if (sscanf(answer, "%u %u %u %u %" SCNu64 " %" SCNu64, &c->width,
