@@ -16,6 +16,7 @@
 
 #include <linux/dma-fence.h>
 #include <linux/hrtimer.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pgtable.h>
 
@@ -27,6 +28,10 @@
 #include <drm/drm_panic.h>
 
 #include "virtgpu_config.h"
+
+#ifdef VIRTGPU_HAVE_PFN_T
+#include <linux/pfn_t.h>
+#endif
 
 /* MODULE_IMPORT_NS() takes a string since 6.13. */
 #ifdef VIRTGPU_HAVE_IMPORT_NS_BARE
@@ -135,6 +140,20 @@ struct virtgpu_config {
 
 #define virtgpu_blob_hints_valid(args) true
 #define virtgpu_blob_deferred(args) false
+#endif
+
+/* A page frame number is a plain number again. */
+#ifdef CONFIG_TRANSPARENT_HUGEPAGE
+static inline vm_fault_t virtgpu_vmf_insert_pmd(struct vm_fault *vmf, unsigned long pfn)
+{
+	bool write = vmf->flags & FAULT_FLAG_WRITE;
+
+#ifdef VIRTGPU_HAVE_PFN_T
+	return vmf_insert_pfn_pmd(vmf, __pfn_to_pfn_t(pfn, PFN_DEV), write);
+#else
+	return vmf_insert_pfn_pmd(vmf, pfn, write);
+#endif
+}
 #endif
 
 /* The core has a vblank timer; virtgpu_vblank.c stands in for it. */

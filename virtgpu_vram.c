@@ -244,7 +244,30 @@ static vm_fault_t virtgpu_vram_insert(struct vm_fault *vmf, struct virtgpu_objec
 	return i ? VM_FAULT_NOPAGE : ret;
 }
 
-static vm_fault_t virtgpu_vram_fault(struct vm_fault *vmf)
+/* A huge entry where address, place in the window and cache type allow it. */
+static vm_fault_t virtgpu_vram_insert_huge(struct vm_fault *vmf, struct virtgpu_object *obj)
+{
+#ifdef CONFIG_TRANSPARENT_HUGEPAGE
+	struct vm_area_struct *vma = vmf->vma;
+	struct virtgpu_vram *vram = obj->vram;
+	unsigned long addr = vmf->address & PMD_MASK;
+	unsigned long skipped = (vmf->address - addr) >> PAGE_SHIFT;
+	unsigned long first = vmf->pgoff - drm_vma_node_start(&obj->base.base.vma_node);
+	unsigned long pages = obj->base.base.size >> PAGE_SHIFT;
+	unsigned long pfn = PHYS_PFN(vram->node.start) + first - skipped;
+	pgprot_t prot = virtgpu_vram_prot(vram, vm_get_page_prot(vma->vm_flags));
+
+	if (addr < vma->vm_start || vma->vm_end - addr < PMD_SIZE || first < skipped ||
+	    pages - (first - skipped) < PTRS_PER_PMD || !IS_ALIGNED(pfn, PTRS_PER_PMD) ||
+	    pgprot_val(prot) != pgprot_val(vma->vm_page_prot))
+		return VM_FAULT_FALLBACK;
+	return virtgpu_vmf_insert_pmd(vmf, pfn);
+#else
+	return VM_FAULT_FALLBACK;
+#endif
+}
+
+static vm_fault_t virtgpu_vram_fault_order(struct vm_fault *vmf, unsigned int order)
 {
 	struct drm_gem_object *gem = vmf->vma->vm_private_data;
 	struct virtgpu_object *obj = to_virtgpu_object(gem);
@@ -262,8 +285,10 @@ static vm_fault_t virtgpu_vram_fault(struct vm_fault *vmf)
 	err = virtgpu_vram_map_locked(vgdev, obj);
 	if (err == -ERESTARTSYS)
 		ret = VM_FAULT_NOPAGE;
+	else if (err)
+		ret = vmf_error(err);
 	else
-		ret = err ? vmf_error(err) : virtgpu_vram_insert(vmf, obj);
+		ret = order ? virtgpu_vram_insert_huge(vmf, obj) : virtgpu_vram_insert(vmf, obj);
 	mutex_unlock(&vgdev->window_lock);
 
 out_exit:
@@ -271,10 +296,21 @@ out_exit:
 	return ret;
 }
 
+static vm_fault_t virtgpu_vram_fault(struct vm_fault *vmf)
+{
+	return virtgpu_vram_fault_order(vmf, 0);
+}
+
+static vm_fault_t virtgpu_vram_huge_fault(struct vm_fault *vmf, unsigned int order)
+{
+	return order == PMD_ORDER ? virtgpu_vram_fault_order(vmf, order) : VM_FAULT_FALLBACK;
+}
+
 static const struct vm_operations_struct virtgpu_vram_vm_ops = {
 	.open = drm_gem_vm_open,
 	.close = drm_gem_vm_close,
 	.fault = virtgpu_vram_fault,
+	.huge_fault = virtgpu_vram_huge_fault,
 };
 
 /*
@@ -290,18 +326,20 @@ static int virtgpu_vram_mmap(struct drm_gem_object *gem, struct vm_area_struct *
 
 	if (!(obj->vram->flags & VIRTGPU_BLOB_FLAG_USE_MAPPABLE) || !vgdev->has_host_visible)
 		return -EINVAL;
-	if (!obj->vram->deferred) {
-		ret = mutex_lock_killable(&vgdev->window_lock);
-		if (ret)
-			return ret;
-		ret = virtgpu_vram_map_locked(vgdev, obj);
-		mutex_unlock(&vgdev->window_lock);
-		if (ret)
-			return ret;
-	}
+
 	vm_flags_set(vma, VM_PFNMAP | VM_IO | VM_DONTEXPAND | VM_DONTDUMP);
 	vma->vm_page_prot = vm_get_page_prot(vma->vm_flags);
-	return 0;
+	if (obj->vram->deferred)
+		return 0;
+
+	ret = mutex_lock_killable(&vgdev->window_lock);
+	if (ret)
+		return ret;
+	ret = virtgpu_vram_map_locked(vgdev, obj);
+	if (!ret)
+		vma->vm_page_prot = virtgpu_vram_prot(obj->vram, vma->vm_page_prot);
+	mutex_unlock(&vgdev->window_lock);
+	return ret;
 }
 
 static int virtgpu_vram_vmap(struct drm_gem_object *gem, struct iosys_map *map)

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "gpu_test.h"
 
@@ -483,6 +484,43 @@ TEST_F(gpu, host_blob_mappings)
 	EXPECT_EQ(42, ((char *)bo.map)[5]);
 	munmap(part, 8192);
 	gpu_unmap(&bo);
+}
+
+/* Two huge pages of the guest's are two faults where the address allows it. */
+TEST_F(gpu, host_blob_huge_pages)
+{
+	const size_t huge = 2 << 20, size = 2 * huge;
+	struct drm_virtgpu_map map = {};
+	struct rusage before, after;
+	struct gpu_bo bo;
+	uintptr_t room;
+	char *data;
+
+	NEED_VENUS();
+	if (access("/sys/kernel/mm/transparent_hugepage", F_OK))
+		SKIP(return, "the kernel has no huge pages");
+	ASSERT_EQ(0, host_memory(self->fd, size, &bo));
+	map.handle = bo.handle;
+	ASSERT_EQ(0, kms_ioctl(self->fd, DRM_IOCTL_VIRTGPU_MAP, &map));
+
+	room = (uintptr_t)mmap(NULL, size + huge, PROT_NONE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE((uintptr_t)MAP_FAILED, room);
+	data = mmap((void *)((room + huge - 1) & ~(huge - 1)), size,
+		    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, self->fd,
+		    map.offset);
+	ASSERT_NE(MAP_FAILED, data);
+
+	getrusage(RUSAGE_SELF, &before);
+	for (size_t i = 0; i < size; i += 4096)
+		data[i] = i >> 12;
+	getrusage(RUSAGE_SELF, &after);
+	for (size_t i = 0; i < size; i += 4096)
+		ASSERT_EQ((char)(i >> 12), data[i]);
+	TH_LOG("%ld faults", after.ru_minflt - before.ru_minflt);
+	EXPECT_GE(4, after.ru_minflt - before.ru_minflt);
+	munmap((void *)room, size + huge);
+	EXPECT_EQ(0, gpu_close(&bo));
 }
 
 /* One that is not mappable says so. */
