@@ -30,6 +30,7 @@ help:
 	@echo "KERNEL=6.12              run, check: this kernel of the lab only"
 	@echo "SETUP='2d vga'           check: these machines only (tests/guest/setups.py)"
 	@echo "TESTS='damage* tools'    check: these programs only"
+	@echo "JOBS=1                   check: guests at a time (2 where there are 2 processors)"
 	@echo "V=1                      show the commands"
 
 setup:
@@ -45,7 +46,7 @@ run: lab
 
 check: lab
 	$(Q)$(LAB) enter tests/guest/check $(if $(KERNEL),--kernel $(KERNEL)) \
-		$(if $(SETUP),--setup $(SETUP)) $(if $(TESTS),--tests $(foreach t,$(TESTS),'$(t)'))
+		$(if $(JOBS),--jobs $(JOBS)) $(if $(SETUP),--setup $(SETUP)) $(if $(TESTS),--tests $(foreach t,$(TESTS),'$(t)'))
 
 selftests: lab
 	$(Q)$(LAB) enter make -C tests/selftests OUT=/src/out/selftests

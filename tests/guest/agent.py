@@ -42,6 +42,8 @@ class Agent:
         self.size = os.path.getsize(qemu.scratch_path)
         self.offset = 0
         self.marked = 0
+        self.followed = 0               # so far in the trace
+        self.shown = {}                 # the cursor's resource of each head, 0: none
         self.line = b''
         self.heads = [Rfb(path) for path in qemu.rfb_paths]
         self.pump(20, self.ready)
@@ -123,13 +125,22 @@ class Agent:
         self.settle()
         return ''
 
+    def follow_cursors(self):
+        """Takes in which heads show a cursor, from what the trace has new."""
+        with open(self.qemu.trace_path, 'rb') as file:
+            file.seek(self.followed)
+            new = file.read()
+        new = new[:new.rfind(b'\n') + 1]
+        self.followed += len(new)
+        for head, resource in LAST_CURSOR.findall(new.decode(errors='replace')):
+            self.shown[int(head)] = int(resource, 16)
+
     def do_cursor(self, rest):
         head = int(rest)
         self.settle()
-        seen = [m for m in map(LAST_CURSOR.search, self.trace_since(0))
-                if m and int(m[1]) == head]
+        self.follow_cursors()
         cursor = self.heads[head].cursor
-        if not seen or not cursor or int(seen[-1][2], 16) == 0:
+        if not cursor or not self.shown.get(head):
             return '0 0 0 0 0 0'
         width, height, hot_x, hot_y, pixels = cursor
         return f'{width} {height} {hot_x} {hot_y} ' + self.put(pixels)

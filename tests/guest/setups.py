@@ -24,8 +24,10 @@ class Setup:
 
 SETUPS = {
     '2d': Setup('virtio-gpu-pci', 'one output, no 3D'),
-    '2d4': Setup('virtio-gpu-pci', 'four outputs, no 3D', heads=4),
-    'vga': Setup('virtio-vga', 'the variant that is VGA compatible'),
+    '2d4': Setup('virtio-gpu-pci', 'four outputs, no 3D', heads=4,
+                 only=('cursor', 'flip', 'hotplug', 'lease', 'outputs', 'plane', 'tools')),
+    'vga': Setup('virtio-vga', 'the variant that is VGA compatible',
+                 only=('console', 'format', 'hotplug', 'tools')),
     # The allocator checks and counts each object: slow, and nothing is cached
     'slab': Setup('virtio-gpu-pci', 'exact counts of kernel memory',
                   append='slab_debug=FZPU', only=('reload',), never=()),

@@ -288,21 +288,28 @@ static long slab_settled(void)
 
 TEST_F_TIMEOUT(gpu_context, come_and_go, LONG_TEST)
 {
-	long before = slab_settled(), after;
+	long before, after = slab_settled(), growth = CYCLES;
 	bool host = !host_missing();
 	char *lines;
 	long made;
 
-	ASSERT_LT(0, before);
+	ASSERT_LT(0, after);
 	if (host)
 		ASSERT_EQ(0, host_mark());
-	for (int i = 0; i < CYCLES; i++) {
-		ASSERT_EQ(0, cycle()) TH_LOG("cycle %d", i);
+	/*
+	 * A leak of one object a cycle shows each time; what the kernel keeps for
+	 * later, and others allocate meanwhile, does not.
+	 */
+	for (int round = 0; round < 3 && growth >= CYCLES / 2; round++) {
+		before = after;
+		for (int i = 0; i < CYCLES; i++) {
+			ASSERT_EQ(0, cycle()) TH_LOG("cycle %d", i);
+		}
+		after = slab_settled();
+		growth = after - before;
+		TH_LOG("%ld objects before, %ld after", before, after);
 	}
-	after = slab_settled();
-	TH_LOG("%ld objects before, %ld after", before, after);
-	/* one object a cycle would be as many as cycles */
-	EXPECT_GT(CYCLES / 2, after - before);
+	EXPECT_GT(CYCLES / 2, growth);
 
 	if (host) {
 		made = host_trace("virtio_gpu_cmd_ctx_create\\b", &lines);
