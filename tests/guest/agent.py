@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR MIT
 """Answers what test programs in the guest ask of the host.
 
-One request a line on the virtio-serial port 'agent', with a number of the guest's
-choice before it; one line in answer with the same number, 'ok ...'
+One request a line on the guest's second serial port, one line in answer, 'ok ...'
 or 'error ...'. What does not fit a line is put on the scratch disk, and the
 answer says at which OFFSET and of what LENGTH.
 
@@ -68,8 +67,8 @@ class Agent:
         self.line += data
         while b'\n' in self.line:
             line, self.line = self.line.split(b'\n', 1)
-            number, _, request = line.decode(errors='replace').strip().partition(' ')
-            self.qemu.agent.sendall(f'{number} {self.answer(request)}\n'.encode())
+            self.qemu.agent.sendall((self.answer(line.decode(errors='replace').strip())
+                                     + '\n').encode())
 
     def answer(self, request):
         name, _, rest = request.partition(' ')

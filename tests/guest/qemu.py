@@ -130,9 +130,8 @@ class Qemu:
             '-trace', 'virtio_gpu_*', '-D', self.trace_path,
         ]
         for name in ('agent', 'tap'):
-            self.argv += ['-chardev', f'socket,id={name},path={listeners[name].path}']
-        self.argv += ['-serial', 'chardev:tap', '-device', 'virtio-serial-pci',
-                      '-device', 'virtserialport,chardev=agent,name=agent']
+            self.argv += ['-chardev', f'socket,id={name},path={listeners[name].path}',
+                          '-serial', f'chardev:{name}']
         self.argv += ['-qmp', f'unix:{listeners["qmp"].path}']
         self.rfb_paths = []
         self.argv += self.display(dir, terminal) + list(setup.args) + list(args)

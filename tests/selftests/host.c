@@ -9,17 +9,63 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
-#define AGENT_PORT	"/dev/agent"
+#include <linux/serial.h>
+
+#define AGENT_PORT	"/dev/ttyS1"
 #define ANSWER_MS	10000
-#define TRIES		4
+#define HELLO_MS	3000
+#define DRAIN_MS	300
+#define TRIES		3
 #define BLOCK		4096
 
 static int agent = -1;
 static int scratch = -1;
 
 /* --- the two channels --- */
+
+/*
+ * Virtual machines lose an interrupt of their serial ports now and then, and
+ * an answer then stays in the port. Without an interrupt it is polled.
+ */
+static void poll_port(void)
+{
+	struct serial_struct serial;
+	int fd = open(AGENT_PORT, O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (!ioctl(fd, TIOCGSERIAL, &serial) && serial.irq) {
+		serial.irq = 0;
+		ioctl(fd, TIOCSSERIAL, &serial);
+	}
+	close(fd);
+}
+
+static int open_port(void)
+{
+	struct termios tio;
+	int fd;
+
+	poll_port();
+	fd = open(AGENT_PORT, O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (tcgetattr(fd, &tio)) {
+		close(fd);
+		return -ENOTTY;
+	}
+	cfmakeraw(&tio);
+	cfsetspeed(&tio, B115200);
+	tio.c_cflag |= CLOCAL;
+	tcsetattr(fd, TCSANOW, &tio);
+	tcflush(fd, TCIOFLUSH);
+	return fd;
+}
 
 static int open_scratch(void)
 {
@@ -69,35 +115,46 @@ static int read_line(char *line, size_t size, int timeout_ms)
 	return 0;
 }
 
-/* Requests are numbered: an answer that nobody waited for is not for the next. */
-static int ask_once(const char *request, char *reply, size_t size, char **answer)
+/* Throws away what is still to come of an answer that was given up. */
+static void drain(void)
 {
-	static unsigned int count;
-	char number[32];
-	size_t len = snprintf(number, sizeof(number), "%d.%u ", getpid(), ++count);
-	int ret;
+	struct pollfd p = { .fd = agent, .events = POLLIN };
+	char buf[256];
 
-	if (dprintf(agent, "%s%s\n", number, request) < 0)
+	while (poll(&p, 1, DRAIN_MS) > 0 && read(agent, buf, sizeof(buf)) > 0)
+		;
+}
+
+static int ask_once(const char *request, char *line, size_t size,
+		    int timeout_ms)
+{
+	size_t len = snprintf(line, size, "%s\n", request);
+
+	if (write(agent, line, len) != (ssize_t)len)
 		return -EIO;
-	do {
-		ret = read_line(reply, size, ANSWER_MS);
-	} while (!ret && strncmp(reply, number, len));
-	*answer = reply + len;
-	return ret;
+	return read_line(line, size, timeout_ms);
 }
 
 /*
- * Sends one request; what follows "ok" is left in @answer. An answer that does
- * not come on a machine with too much to do is asked for again: no request does
- * harm when it is done twice.
+ * Sends one request; what follows "ok" is left in @answer. Serial ports of
+ * virtual machines are known to stall now and then: opening one again gets it
+ * going, and asking twice does no harm.
  */
-static int ask(const char *request, char *answer, size_t size)
+static int ask(const char *request, char *answer, size_t size, int timeout_ms)
 {
-	char reply[4096], *line;
+	char line[4096];
 	int ret = -ETIME;
 
-	for (int i = 0; i < TRIES && ret == -ETIME; i++)
-		ret = ask_once(request, reply, sizeof(reply), &line);
+	for (int i = 0; i < TRIES && ret == -ETIME; i++) {
+		if (i) {
+			close(agent);
+			agent = open_port();
+			if (agent < 0)
+				return agent;
+			drain();
+		}
+		ret = ask_once(request, line, sizeof(line), timeout_ms);
+	}
 	if (ret)
 		return ret;
 	if (strncmp(line, "ok", 2)) {
@@ -125,10 +182,10 @@ bool host_expected(void)
 const char *host_missing(void)
 {
 	if (agent < 0) {
-		agent = open(AGENT_PORT, O_RDWR | O_CLOEXEC);
+		agent = open_port();
 		if (agent < 0)
 			return "no host agent: " AGENT_PORT " does not open";
-		if (ask("mark", NULL, 0)) {
+		if (ask("mark", NULL, 0, HELLO_MS)) {
 			close(agent);
 			agent = -1;
 			return "no host agent answers on " AGENT_PORT;
@@ -179,12 +236,12 @@ int host_qmp(const char *json)
 	char request[2048];
 
 	snprintf(request, sizeof(request), "qmp %s", json);
-	return ask(request, NULL, 0);
+	return ask(request, NULL, 0, ANSWER_MS);
 }
 
 int host_mark(void)
 {
-	return ask("mark", NULL, 0);
+	return ask("mark", NULL, 0, ANSWER_MS);
 }
 
 int host_resize(unsigned int head, unsigned int width, unsigned int height)
@@ -193,7 +250,7 @@ int host_resize(unsigned int head, unsigned int width, unsigned int height)
 
 	snprintf(request, sizeof(request), "resize %u %u %u", head, width,
 		 height);
-	return ask(request, NULL, 0);
+	return ask(request, NULL, 0, ANSWER_MS);
 }
 
 /*
@@ -210,7 +267,7 @@ int host_trace(const char *pattern, char **lines)
 	int n, ret;
 
 	snprintf(request, sizeof(request), "trace %s", pattern);
-	ret = ask(request, answer, sizeof(answer));
+	ret = ask(request, answer, sizeof(answer), ANSWER_MS);
 	if (ret)
 		return ret;
 	if (sscanf(answer, "%d %" SCNu64 " %" SCNu64, &n, &offset, &len) != 3)
@@ -232,7 +289,7 @@ int host_shot(unsigned int head, struct picture *pic)
 
 	memset(pic, 0, sizeof(*pic));
 	snprintf(request, sizeof(request), "shot %u", head);
-	ret = ask(request, answer, sizeof(answer));
+	ret = ask(request, answer, sizeof(answer), ANSWER_MS);
 	if (ret)
 		return ret;
 	if (sscanf(answer, "%u %u %" SCNu64 " %" SCNu64, &pic->width,
@@ -262,7 +319,7 @@ int host_get_cursor(unsigned int head, struct host_cursor *c)
 
 	memset(c, 0, sizeof(*c));
 	snprintf(request, sizeof(request), "cursor %u", head);
-	ret = ask(request, answer, sizeof(answer));
+	ret = ask(request, answer, sizeof(answer), ANSWER_MS);
 	if (ret)
 		return ret;
 	if (sscanf(answer, "%u %u %u %u %" SCNu64 " %" SCNu64, &c->width,

@@ -3,7 +3,7 @@
  * What a test asks of the host: the screen as the device shows it, the cursor
  * as a remote viewer got it, a new display size, the device's trace.
  *
- * The lab's runner answers on the virtio-serial port "agent", one line a request;
+ * The lab's runner answers on the second serial port, one line a request;
  * bulk data comes on a raw disk with the serial number "scratch". Outside the
  * lab nobody answers, and the tests that need it are skipped.
  */
