@@ -44,6 +44,8 @@ class Agent:
         self.followed = 0               # so far in the trace
         self.shown = {}                 # the cursor's resource of each head, 0: none
         self.line = b''
+        self.log = open(os.path.join(out, 'agent.log'), 'w', buffering=1, encoding='utf-8')
+        self.started = time.monotonic()
         self.heads = [Rfb(path) for path in qemu.rfb_paths]
         self.pump(20, self.ready)
         if not self.ready():
@@ -67,8 +69,15 @@ class Agent:
         self.line += data
         while b'\n' in self.line:
             line, self.line = self.line.split(b'\n', 1)
-            self.qemu.agent.sendall((self.answer(line.decode(errors='replace').strip())
-                                     + '\n').encode())
+            request = line.decode(errors='replace').strip()
+            self.note('<', request)
+            answer = self.answer(request)
+            self.qemu.agent.sendall((answer + '\n').encode())
+            self.note('>', answer)
+
+    def note(self, way, text):
+        """Keeps what was asked and answered, and when."""
+        self.log.write(f'{time.monotonic() - self.started:9.3f} {way} {text[:200]}\n')
 
     def answer(self, request):
         name, _, rest = request.partition(' ')

@@ -24,8 +24,12 @@ class Rfb:
         return self.sock.fileno()
 
     def readable(self):
-        """Takes what the server has sent; the caller knows there is some."""
-        data = self.sock.recv(1 << 20)
+        """Takes what the server has sent, and never waits: what select() saw may
+        have been taken since, while a request of the guest was answered."""
+        try:
+            data = self.sock.recv(1 << 20, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
         if not data:
             raise ConnectionError('the RFB server closed the connection')
         self.buffer += data

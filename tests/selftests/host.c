@@ -9,17 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
-#include <linux/serial.h>
-
 #define AGENT_PORT	"/dev/ttyS1"
-#define ANSWER_MS	10000
-#define HELLO_MS	3000
-#define DRAIN_MS	300
-#define TRIES		3
+#define ANSWER_MS	30000
 #define BLOCK		4096
 
 static int agent = -1;
@@ -27,31 +21,10 @@ static int scratch = -1;
 
 /* --- the two channels --- */
 
-/*
- * Virtual machines lose an interrupt of their serial ports now and then, and
- * an answer then stays in the port. Without an interrupt it is polled.
- */
-static void poll_port(void)
-{
-	struct serial_struct serial;
-	int fd = open(AGENT_PORT, O_RDWR | O_NOCTTY | O_CLOEXEC);
-
-	if (fd < 0)
-		return;
-	if (!ioctl(fd, TIOCGSERIAL, &serial) && serial.irq) {
-		serial.irq = 0;
-		ioctl(fd, TIOCSSERIAL, &serial);
-	}
-	close(fd);
-}
-
 static int open_port(void)
 {
 	struct termios tio;
-	int fd;
-
-	poll_port();
-	fd = open(AGENT_PORT, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	int fd = open(AGENT_PORT, O_RDWR | O_NOCTTY | O_CLOEXEC);
 
 	if (fd < 0)
 		return -errno;
@@ -115,46 +88,16 @@ static int read_line(char *line, size_t size, int timeout_ms)
 	return 0;
 }
 
-/* Throws away what is still to come of an answer that was given up. */
-static void drain(void)
-{
-	struct pollfd p = { .fd = agent, .events = POLLIN };
-	char buf[256];
-
-	while (poll(&p, 1, DRAIN_MS) > 0 && read(agent, buf, sizeof(buf)) > 0)
-		;
-}
-
-static int ask_once(const char *request, char *line, size_t size,
-		    int timeout_ms)
-{
-	size_t len = snprintf(line, size, "%s\n", request);
-
-	if (write(agent, line, len) != (ssize_t)len)
-		return -EIO;
-	return read_line(line, size, timeout_ms);
-}
-
-/*
- * Sends one request; what follows "ok" is left in @answer. Serial ports of
- * virtual machines are known to stall now and then: opening one again gets it
- * going, and asking twice does no harm.
- */
+/* Sends one request; what follows "ok" is left in @answer. */
 static int ask(const char *request, char *answer, size_t size, int timeout_ms)
 {
 	char line[4096];
-	int ret = -ETIME;
+	size_t len = snprintf(line, sizeof(line), "%s\n", request);
+	int ret;
 
-	for (int i = 0; i < TRIES && ret == -ETIME; i++) {
-		if (i) {
-			close(agent);
-			agent = open_port();
-			if (agent < 0)
-				return agent;
-			drain();
-		}
-		ret = ask_once(request, line, sizeof(line), timeout_ms);
-	}
+	if (write(agent, line, len) != (ssize_t)len)
+		return -EIO;
+	ret = read_line(line, sizeof(line), timeout_ms);
 	if (ret)
 		return ret;
 	if (strncmp(line, "ok", 2)) {
@@ -181,18 +124,19 @@ bool host_expected(void)
  */
 const char *host_missing(void)
 {
-	if (agent < 0) {
-		agent = open_port();
-		if (agent < 0)
-			return "no host agent: " AGENT_PORT " does not open";
-		if (ask("mark", NULL, 0, HELLO_MS)) {
-			close(agent);
-			agent = -1;
-			return "no host agent answers on " AGENT_PORT;
-		}
-	}
 	if (!host_expected())
 		return "no disk with the serial number 'scratch'";
+	if (agent >= 0)
+		return NULL;
+
+	agent = open_port();
+	if (agent < 0)
+		return "no host agent: " AGENT_PORT " does not open";
+	if (ask("mark", NULL, 0, ANSWER_MS)) {
+		close(agent);
+		agent = -1;
+		return "no host agent answers on " AGENT_PORT;
+	}
 	return NULL;
 }
 
