@@ -4,15 +4,14 @@
  * close after one another that turn outputs on and off.
  */
 #include "display.h"
+#include "gate.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 
-#include <linux/dma-buf.h>
 #include <linux/sync_file.h>
-#include <drm/vgem_drm.h>
 
 #define NONBLOCK_EVENT	(DRM_MODE_ATOMIC_NONBLOCK | DRM_MODE_PAGE_FLIP_EVENT)
 
@@ -394,66 +393,16 @@ TEST_F(display, bad_in_fence)
 	EXPECT_EQ(-EINVAL, kms_req_commit(&r, 0, 0));
 }
 
-/*
- * A fence that we signal ourselves: vgem attaches one to its buffer, and the
- * buffer's dma-buf gives it out as a sync file.
- */
-struct open_fence {
-	int vgem;
-	int sync_file;
-	uint32_t fence;
-};
-
-static int open_fence(struct open_fence *f)
-{
-	struct drm_vgem_fence_attach attach = { .flags = VGEM_FENCE_WRITE };
-	struct dma_buf_export_sync_file export = { .flags = DMA_BUF_SYNC_RW };
-	struct kms_fb bo;
-	int prime, ret;
-
-	f->vgem = kms_vgem_open();
-	if (f->vgem < 0)
-		return f->vgem;
-	ret = kms_dumb_create(f->vgem, 64, 64, 32, &bo);
-	if (ret)
-		return ret;
-	attach.handle = bo.handle;
-	ret = kms_ioctl(f->vgem, DRM_IOCTL_VGEM_FENCE_ATTACH, &attach);
-	if (ret)
-		return ret;
-	f->fence = attach.out_fence;
-	ret = drmPrimeHandleToFD(f->vgem, bo.handle, DRM_CLOEXEC, &prime);
-	if (ret)
-		return ret;
-	ret = kms_ioctl(prime, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &export);
-	close(prime);
-	f->sync_file = export.fd;
-	return ret;
-}
-
-static int signal_fence(struct open_fence *f)
-{
-	struct drm_vgem_fence_signal arg = { .fence = f->fence };
-
-	return kms_ioctl(f->vgem, DRM_IOCTL_VGEM_FENCE_SIGNAL, &arg);
-}
-
-static void close_fence(struct open_fence *f)
-{
-	close(f->sync_file);
-	kms_vgem_close(f->vgem);
-}
-
 TEST_F_TIMEOUT(display, in_fence_holds_the_flip_back, LONG_TEST)
 {
-	struct open_fence fence;
+	struct gate gate;
 	struct kms_event ev;
 	struct kms_fb fb;
 	struct kms_req r;
 	uint64_t start;
 	int ret;
 
-	ret = open_fence(&fence);
+	ret = gate_make(&gate);
 	if (ret == -ENODEV) {
 		SKIP(return, "no vgem module to make a fence with");
 	}
@@ -462,7 +411,7 @@ TEST_F_TIMEOUT(display, in_fence_holds_the_flip_back, LONG_TEST)
 
 	kms_req_init(&r, &self->k);
 	kms_req_add(&r, self->o->primary, "FB_ID", fb.id);
-	kms_req_add(&r, self->o->primary, "IN_FENCE_FD", fence.sync_file);
+	kms_req_add(&r, self->o->primary, "IN_FENCE_FD", gate.sync_file);
 	start = kms_now_ns();
 	ASSERT_EQ(0, kms_req_commit(&r, NONBLOCK_EVENT, 0));
 	EXPECT_LT(kms_now_ns() - start, 2000000000ULL);
@@ -473,25 +422,25 @@ TEST_F_TIMEOUT(display, in_fence_holds_the_flip_back, LONG_TEST)
 
 	/* drawn before the fence signals: it must be in the picture */
 	kms_fb_draw(&fb, 3);
-	ASSERT_EQ(0, signal_fence(&fence));
+	ASSERT_EQ(0, gate_open(&gate));
 	EXPECT_EQ(0, kms_wait_flip(&self->k));
 	if (!host_missing()) {
 		EXPECT_EQ(0, host_diff_fb(self->o->head, &fb));
 	}
-	close_fence(&fence);
+	gate_free(&gate);
 	kms_fb_destroy(&fb);
 }
 
 /* The cursor does not wait for somebody else's fence on the primary. */
 TEST_F_TIMEOUT(display, cursor_moves_while_a_fence_is_open, LONG_TEST)
 {
-	struct open_fence fence;
+	struct gate gate;
 	struct kms_fb cursor;
 	struct kms_req r;
 	uint64_t start;
 	int ret;
 
-	ret = open_fence(&fence);
+	ret = gate_make(&gate);
 	if (ret == -ENODEV) {
 		SKIP(return, "no vgem module to make a fence with");
 	}
@@ -502,7 +451,7 @@ TEST_F_TIMEOUT(display, cursor_moves_while_a_fence_is_open, LONG_TEST)
 				      64, 64));
 	kms_req_init(&r, &self->k);
 	kms_req_add(&r, self->o->primary, "FB_ID", self->fb.id);
-	kms_req_add(&r, self->o->primary, "IN_FENCE_FD", fence.sync_file);
+	kms_req_add(&r, self->o->primary, "IN_FENCE_FD", gate.sync_file);
 	ASSERT_EQ(0, kms_req_commit(&r, NONBLOCK_EVENT, 0));
 
 	start = kms_now_ns();
@@ -511,9 +460,9 @@ TEST_F_TIMEOUT(display, cursor_moves_while_a_fence_is_open, LONG_TEST)
 					       i));
 	}
 	EXPECT_LT(kms_now_ns() - start, 1000000000ULL);
-	ASSERT_EQ(0, signal_fence(&fence));
+	ASSERT_EQ(0, gate_open(&gate));
 	EXPECT_EQ(0, kms_wait_flip(&self->k));
-	close_fence(&fence);
+	gate_free(&gate);
 	kms_fb_destroy(&cursor);
 }
 

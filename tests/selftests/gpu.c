@@ -12,10 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <linux/dma-buf.h>
 #include <linux/sync_file.h>
-
-#include <drm/vgem_drm.h>
 
 /* Of the virgl protocol: a header word is command, object << 8, words << 16 */
 #define VIRGL_INLINE_WRITE	9
@@ -159,46 +156,6 @@ bool gpu_syncobj_has_fence(int fd, uint32_t syncobj)
 		return false;
 	close(sync_file);
 	return true;
-}
-
-int gpu_gate_make(struct gpu_gate *gate)
-{
-	struct drm_vgem_fence_attach attach = { .flags = VGEM_FENCE_WRITE };
-	struct dma_buf_export_sync_file export = { .flags = DMA_BUF_SYNC_RW };
-	struct kms_fb bo;
-	int prime, ret;
-
-	gate->vgem = kms_vgem_open();
-	if (gate->vgem < 0)
-		return gate->vgem;
-	ret = kms_dumb_create(gate->vgem, 64, 64, 32, &bo);
-	if (ret)
-		return ret;
-	ret = drmPrimeHandleToFD(gate->vgem, bo.handle, DRM_CLOEXEC, &prime);
-	if (ret)
-		return -errno;
-	attach.handle = bo.handle;
-	ret = kms_ioctl(gate->vgem, DRM_IOCTL_VGEM_FENCE_ATTACH, &attach);
-	if (!ret)
-		ret = kms_ioctl(prime, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &export);
-	close(prime);
-	gate->fence = attach.out_fence;
-	gate->sync_file = export.fd;
-	return ret;
-}
-
-/* What waits for the fence may go on. */
-int gpu_gate_open(struct gpu_gate *gate)
-{
-	struct drm_vgem_fence_signal arg = { .fence = gate->fence };
-
-	return kms_ioctl(gate->vgem, DRM_IOCTL_VGEM_FENCE_SIGNAL, &arg);
-}
-
-void gpu_gate_free(struct gpu_gate *gate)
-{
-	close(gate->sync_file);
-	kms_vgem_close(gate->vgem);
 }
 
 /* --- buffer objects --- */

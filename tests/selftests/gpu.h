@@ -60,22 +60,6 @@ int gpu_fence_status(int fence);
 bool gpu_syncobj_has_fence(int fd, uint32_t syncobj);
 
 /**
- * struct gpu_gate - a fence that the test signals itself
- *
- * It comes from another device (vgem), which signals it with an error after
- * ten seconds by itself.
- */
-struct gpu_gate {
-	int vgem;
-	int sync_file;
-	uint32_t fence;
-};
-
-int gpu_gate_make(struct gpu_gate *gate);
-int gpu_gate_open(struct gpu_gate *gate);
-void gpu_gate_free(struct gpu_gate *gate);
-
-/**
  * struct gpu_bo - a buffer object; @map is NULL until gpu_map()
  */
 struct gpu_bo {

@@ -13,6 +13,7 @@
 
 #include <linux/dma-buf.h>
 
+#include "gate.h"
 #include "gpu_test.h"
 
 /* What an ioctl that waits for nothing takes at most, on a slow machine. */
@@ -118,14 +119,14 @@ TEST_F(gpu, in_fence_that_has_signalled)
  */
 TEST_F(gpu, in_fence_does_not_block)
 {
-	struct gpu_gate gate;
+	struct gate gate;
 	struct gpu_bo bo;
 	struct step a, b;
 	uint32_t value;
 	uint64_t start;
 	int other;
 
-	if (gpu_gate_make(&gate))
+	if (gate_make(&gate))
 		SKIP(return, "no vgem module to make a fence with");
 	ASSERT_EQ(0, gpu_buffer(self->fd, 4096, &bo));
 	ASSERT_EQ(0, gpu_map(&bo));
@@ -145,7 +146,7 @@ TEST_F(gpu, in_fence_does_not_block)
 	EXPECT_EQ(0, gpu_fence_status(a.fence));
 	EXPECT_EQ(0, gpu_fence_status(b.fence));
 
-	ASSERT_EQ(0, gpu_gate_open(&gate));
+	ASSERT_EQ(0, gate_open(&gate));
 	EXPECT_EQ(0, gpu_fence_wait(b.fence, KMS_WAIT_MS));
 	EXPECT_EQ(1, gpu_fence_status(a.fence));
 	EXPECT_EQ(0, read_back(&bo, &value));
@@ -154,17 +155,17 @@ TEST_F(gpu, in_fence_does_not_block)
 	close(a.fence);
 	close(b.fence);
 	gpu_close(&bo);
-	gpu_gate_free(&gate);
+	gate_free(&gate);
 }
 
 /* Transfers keep their place among the submissions that wait. */
 TEST_F(gpu, transfers_keep_the_order)
 {
-	struct gpu_gate gate;
+	struct gate gate;
 	struct gpu_bo bo;
 	struct step a;
 
-	if (gpu_gate_make(&gate))
+	if (gate_make(&gate))
 		SKIP(return, "no vgem module to make a fence with");
 	ASSERT_EQ(0, gpu_buffer(self->fd, 4096, &bo));
 	ASSERT_EQ(0, gpu_map(&bo));
@@ -175,25 +176,25 @@ TEST_F(gpu, transfers_keep_the_order)
 	EXPECT_EQ(-EBUSY, gpu_wait(&bo, VIRTGPU_WAIT_NOWAIT));
 	EXPECT_EQ(0, *(uint32_t *)bo.map);
 
-	ASSERT_EQ(0, gpu_gate_open(&gate));
+	ASSERT_EQ(0, gate_open(&gate));
 	EXPECT_EQ(0, gpu_wait(&bo, 0));
 	EXPECT_EQ(0x33333333, *(uint32_t *)bo.map);
 	close(a.fence);
 	gpu_close(&bo);
-	gpu_gate_free(&gate);
+	gate_free(&gate);
 }
 
 /* Many that wait for one fence all go out, in order. */
 TEST_F_TIMEOUT(gpu, a_queue_of_waiters, LONG_TEST)
 {
 	enum { COUNT = 200 };
-	struct gpu_gate gate;
+	struct gate gate;
 	struct gpu_bo bo;
 	struct step s;
 	uint32_t value;
 	int last = -1;
 
-	if (gpu_gate_make(&gate))
+	if (gate_make(&gate))
 		SKIP(return, "no vgem module to make a fence with");
 	ASSERT_EQ(0, gpu_buffer(self->fd, 4096, &bo));
 	ASSERT_EQ(0, gpu_map(&bo));
@@ -206,13 +207,13 @@ TEST_F_TIMEOUT(gpu, a_queue_of_waiters, LONG_TEST)
 		last = s.fence;
 	}
 	EXPECT_EQ(0, gpu_fence_status(last));
-	ASSERT_EQ(0, gpu_gate_open(&gate));
+	ASSERT_EQ(0, gate_open(&gate));
 	EXPECT_EQ(0, gpu_fence_wait(last, KMS_WAIT_MS));
 	EXPECT_EQ(0, read_back(&bo, &value));
 	EXPECT_EQ(COUNT, value);
 	close(last);
 	gpu_close(&bo);
-	gpu_gate_free(&gate);
+	gate_free(&gate);
 }
 
 /* A submission of another file that waits for ours, and it for a gate. */
@@ -220,9 +221,9 @@ TEST_F(gpu, fences_between_files)
 {
 	struct drm_virtgpu_execbuffer arg = gpu_nop();
 	int other = gpu_open(), first, second;
-	struct gpu_gate gate;
+	struct gate gate;
 
-	if (gpu_gate_make(&gate)) {
+	if (gate_make(&gate)) {
 		close(other);
 		SKIP(return, "no vgem module to make a fence with");
 	}
@@ -235,13 +236,13 @@ TEST_F(gpu, fences_between_files)
 	ASSERT_EQ(0, gpu_exec_fence(other, &arg, &second));
 	usleep(A_WHILE_US);
 	EXPECT_EQ(0, gpu_fence_status(second));
-	ASSERT_EQ(0, gpu_gate_open(&gate));
+	ASSERT_EQ(0, gate_open(&gate));
 	EXPECT_EQ(0, gpu_fence_wait(second, KMS_WAIT_MS));
 	EXPECT_EQ(1, gpu_fence_status(first));
 	close(first);
 	close(second);
 	close(other);
-	gpu_gate_free(&gate);
+	gate_free(&gate);
 }
 
 /* --- fences that belong to a buffer --- */
@@ -250,12 +251,12 @@ TEST_F(gpu, fences_between_files)
 TEST_F(gpu, a_buffer_shows_its_fences)
 {
 	struct dma_buf_export_sync_file shown = { .flags = DMA_BUF_SYNC_READ };
-	struct gpu_gate gate;
+	struct gate gate;
 	struct gpu_bo bo;
 	struct step a;
 	int prime;
 
-	if (gpu_gate_make(&gate))
+	if (gate_make(&gate))
 		SKIP(return, "no vgem module to make a fence with");
 	ASSERT_EQ(0, gpu_buffer(self->fd, 4096, &bo));
 	ASSERT_EQ(0, gpu_wait(&bo, 0));
@@ -269,7 +270,7 @@ TEST_F(gpu, a_buffer_shows_its_fences)
 	ASSERT_EQ(0, kms_ioctl(prime, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &shown));
 	EXPECT_EQ(0, gpu_fence_status(shown.fd));
 
-	ASSERT_EQ(0, gpu_gate_open(&gate));
+	ASSERT_EQ(0, gate_open(&gate));
 	EXPECT_EQ(0, gpu_fence_wait(shown.fd, KMS_WAIT_MS));
 	EXPECT_EQ(1, gpu_fence_status(a.fence));
 	EXPECT_EQ(0, gpu_wait(&bo, 0));
@@ -277,21 +278,21 @@ TEST_F(gpu, a_buffer_shows_its_fences)
 	close(a.fence);
 	close(prime);
 	gpu_close(&bo);
-	gpu_gate_free(&gate);
+	gate_free(&gate);
 }
 
 /* What another device does with the buffer is waited for, but not here. */
 TEST_F(gpu, a_fence_of_another_device)
 {
 	struct dma_buf_import_sync_file in = { .flags = DMA_BUF_SYNC_WRITE };
-	struct gpu_gate gate;
+	struct gate gate;
 	struct gpu_bo bo;
 	uint64_t start;
 	uint32_t value;
 	struct step a;
 	int prime;
 
-	if (gpu_gate_make(&gate))
+	if (gate_make(&gate))
 		SKIP(return, "no vgem module to make a fence with");
 	ASSERT_EQ(0, gpu_buffer(self->fd, 4096, &bo));
 	ASSERT_EQ(0, gpu_map(&bo));
@@ -308,14 +309,14 @@ TEST_F(gpu, a_fence_of_another_device)
 	usleep(A_WHILE_US);
 	EXPECT_EQ(0, gpu_fence_status(a.fence));
 
-	ASSERT_EQ(0, gpu_gate_open(&gate));
+	ASSERT_EQ(0, gate_open(&gate));
 	EXPECT_EQ(0, gpu_fence_wait(a.fence, KMS_WAIT_MS));
 	EXPECT_EQ(0, read_back(&bo, &value));
 	EXPECT_EQ(0x5a5a5a5a, value);
 	close(a.fence);
 	close(prime);
 	gpu_close(&bo);
-	gpu_gate_free(&gate);
+	gate_free(&gate);
 }
 
 static void on_alarm(int signal)
@@ -328,11 +329,11 @@ TEST_F(gpu, a_wait_can_be_interrupted)
 {
 	struct sigaction action = { .sa_handler = on_alarm };
 	struct drm_virtgpu_3d_wait wait = {};
-	struct gpu_gate gate;
+	struct gate gate;
 	struct gpu_bo bo;
 	struct step a;
 
-	if (gpu_gate_make(&gate))
+	if (gate_make(&gate))
 		SKIP(return, "no vgem module to make a fence with");
 	ASSERT_EQ(0, gpu_buffer(self->fd, 4096, &bo));
 	a = step(&bo, 1);
@@ -348,17 +349,17 @@ TEST_F(gpu, a_wait_can_be_interrupted)
 	ualarm(0, 0);
 	EXPECT_EQ(0, gpu_fence_status(a.fence));
 
-	ASSERT_EQ(0, gpu_gate_open(&gate));
+	ASSERT_EQ(0, gate_open(&gate));
 	EXPECT_EQ(0, gpu_wait(&bo, 0));
 	close(a.fence);
 	gpu_close(&bo);
-	gpu_gate_free(&gate);
+	gate_free(&gate);
 }
 
 /* --- a program that is killed --- */
 
 /* Submits behind the gate, says the fence's number, and waits to be killed. */
-static void doomed(struct gpu_gate *gate, int say)
+static void doomed(struct gate *gate, int say)
 {
 	int fd = gpu_open(), fence = -1;
 	struct gpu_bo bo;
@@ -384,10 +385,10 @@ static void doomed(struct gpu_gate *gate, int say)
 TEST_F(gpu, killed_while_it_waits)
 {
 	int say[2], fence, copy, pidfd;
-	struct gpu_gate gate;
+	struct gate gate;
 	pid_t child;
 
-	if (gpu_gate_make(&gate))
+	if (gate_make(&gate))
 		SKIP(return, "no vgem module to make a fence with");
 	ASSERT_EQ(0, pipe(say));
 	child = fork();
@@ -413,8 +414,8 @@ TEST_F(gpu, killed_while_it_waits)
 	EXPECT_EQ(self->resources,
 		  gpu_stat_wait("resources", self->resources));
 	close(copy);
-	EXPECT_EQ(0, gpu_gate_open(&gate));
-	gpu_gate_free(&gate);
+	EXPECT_EQ(0, gate_open(&gate));
+	gate_free(&gate);
 	EXPECT_EQ(0, gpu_finish(self->fd));
 }
 
@@ -573,10 +574,10 @@ TEST_F(gpu, strides)
 TEST_F(gpu, syncobjs_do_not_block)
 {
 	struct drm_virtgpu_execbuffer_syncobj in = {}, out = {};
-	struct gpu_gate gate;
+	struct gate gate;
 	uint64_t start, point = 2;
 
-	if (gpu_gate_make(&gate))
+	if (gate_make(&gate))
 		SKIP(return, "no vgem module to make a fence with");
 	ASSERT_EQ(0, drmSyncobjCreate(self->fd, 0, &in.handle));
 	ASSERT_EQ(0, drmSyncobjCreate(self->fd, 0, &out.handle));
@@ -596,9 +597,9 @@ TEST_F(gpu, syncobjs_do_not_block)
 	usleep(A_WHILE_US);
 	EXPECT_EQ(-ETIME, drmSyncobjTimelineWait(self->fd, &out.handle,
 						 &point, 1, 0, 0, NULL));
-	ASSERT_EQ(0, gpu_gate_open(&gate));
+	ASSERT_EQ(0, gate_open(&gate));
 	EXPECT_EQ(0, wait_point(self->fd, out.handle, 2));
-	gpu_gate_free(&gate);
+	gate_free(&gate);
 }
 
 /* --- rings and events --- */

@@ -71,7 +71,14 @@ static bool is_driver(int fd, const char *name)
 	return yes;
 }
 
-static int open_driver(const char *driver, int type, int *minor)
+/*
+ * kms_open_driver - open a node of a driver
+ * @driver: its DRM name
+ * @type: DRM_NODE_PRIMARY or DRM_NODE_RENDER
+ * @index: of the driver's devices, from 0
+ * @minor: set to the minor number, when not NULL
+ */
+int kms_open_driver(const char *driver, int type, unsigned int index, int *minor)
 {
 	const char *name = type == DRM_NODE_RENDER ? "renderD" : "card";
 	int first = type == DRM_NODE_RENDER ? 128 : 0;
@@ -84,15 +91,13 @@ static int open_driver(const char *driver, int type, int *minor)
 		fd = open(path, O_RDWR | O_CLOEXEC);
 		if (fd < 0)
 			continue;
-		if (is_driver(fd, driver)) {
+		if (is_driver(fd, driver) && !index--) {
 			if (minor)
 				*minor = i;
 			return fd;
 		}
 		close(fd);
 	}
-
-	fprintf(stderr, "# no %s node is driven by %s\n", name, driver);
 	return -ENODEV;
 }
 
@@ -103,22 +108,11 @@ static int open_driver(const char *driver, int type, int *minor)
  */
 int kms_open_node(int type, int *minor)
 {
-	return open_driver("virtio_gpu", type, minor);
-}
+	int fd = kms_open_driver("virtio_gpu", type, 0, minor);
 
-/* Another device, of memory alone, to share buffers and fences with. */
-int kms_vgem_open(void)
-{
-	if (system("modprobe -q vgem"))
-		return -ENODEV;
-	return open_driver("vgem", DRM_NODE_PRIMARY, NULL);
-}
-
-void kms_vgem_close(int fd)
-{
-	close(fd);
-	if (system("modprobe -q -r vgem"))
-		fprintf(stderr, "# vgem stays loaded\n");
+	if (fd < 0)
+		fprintf(stderr, "# no node is driven by virtio_gpu\n");
+	return fd;
 }
 
 static uint32_t find_plane(struct kms *k, drmModePlaneRes *planes,

@@ -57,6 +57,7 @@ struct kms {
 int kms_open(struct kms *k);
 int kms_close(struct kms *k);
 int kms_open_node(int type, int *minor);
+int kms_open_driver(const char *driver, int type, unsigned int index, int *minor);
 int kms_scan(struct kms *k);
 struct kms_output *kms_connected(struct kms *k);
 
@@ -142,8 +143,5 @@ void kms_mode(drmModeModeInfo *mode, unsigned int width, unsigned int height,
 	      unsigned int hz);
 
 int kms_handles(struct kms *k);
-
-int kms_vgem_open(void);
-void kms_vgem_close(int fd);
 
 #endif

@@ -4,6 +4,7 @@
  * into another device, and the sync files of a dma-buf.
  */
 #include "display.h"
+#include "gate.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -163,7 +164,7 @@ TEST_F_TIMEOUT(display, imported_is_shown, LONG_TEST)
 TEST_F(display, into_vgem)
 {
 	struct drm_mode_map_dumb arg = {};
-	int vgem = kms_vgem_open(), fd;
+	int vgem = vgem_open(), fd;
 	uint32_t *p;
 
 	if (vgem < 0)
@@ -179,7 +180,7 @@ TEST_F(display, into_vgem)
 	}
 	EXPECT_EQ(0, gem_close(vgem, arg.handle));
 	close(fd);
-	kms_vgem_close(vgem);
+	vgem_close(vgem);
 }
 
 /* --- sync files --- */
