@@ -109,6 +109,13 @@ static int func##_compat(struct drm_plane *plane,				\
 #define virtgpu_async_check(func) func
 #endif
 
+/* What an importer is called with when an exporter moves a buffer. */
+#ifdef VIRTGPU_HAVE_INVALIDATE_MAPPINGS
+#define VIRTGPU_MOVE_NOTIFY invalidate_mappings
+#else
+#define VIRTGPU_MOVE_NOTIFY move_notify
+#endif
+
 /* The panic screen can draw into pages that are not mapped. */
 static inline bool virtgpu_panic_set_pages(struct drm_scanout_buffer *sb, struct page **pages)
 {

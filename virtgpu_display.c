@@ -503,6 +503,20 @@ static void virtgpu_flip_begin(struct virtgpu_output *output, struct drm_crtc_st
  * ends the flip: the vblank after it sends the event, or it does so itself
  * when the flip is an asynchronous one.
  */
+static void virtgpu_output_submit(struct virtgpu_output *output)
+{
+	struct virtgpu_device *vgdev = to_virtgpu_device(output->crtc.dev);
+	const struct drm_plane_state *state = output->primary->state;
+	struct virtgpu_resource *res = NULL;
+
+	if (state->fb && state->visible)
+		res = to_virtgpu_framebuffer(state->fb)->res;
+	if (res && res->obj->import)
+		virtgpu_import_submit(res, &output->batch);
+	else
+		virtgpu_queue_submit_list(&vgdev->ctrl, &output->batch);
+}
+
 static void virtgpu_crtc_flush(struct drm_crtc *crtc, struct drm_atomic_commit *commit)
 {
 	struct drm_crtc_state *state = drm_atomic_get_new_crtc_state(commit, crtc);
@@ -515,7 +529,7 @@ static void virtgpu_crtc_flush(struct drm_crtc *crtc, struct drm_atomic_commit *
 		last = shown ? NULL : list_last_entry(&output->batch, struct virtgpu_cmd, link);
 		virtgpu_flip_begin(output, state, last);
 	}
-	virtgpu_queue_submit_list(&to_virtgpu_device(crtc->dev)->ctrl, &output->batch);
+	virtgpu_output_submit(output);
 	if (flip && shown)
 		virtgpu_flip_end(output, NULL);
 }

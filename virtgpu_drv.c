@@ -89,7 +89,7 @@ static int virtgpu_init_software(struct virtgpu_device *vgdev)
 	ret = drmm_add_action_or_reset(&vgdev->drm, virtgpu_release_software, vgdev);
 	if (ret)
 		return ret;
-	return virtgpu_window_init(vgdev);
+	return virtgpu_window_init(vgdev) ?: virtgpu_imports_init(vgdev);
 }
 
 /* One that is no power of two is no alignment: the blobs are not to be used. */
@@ -118,6 +118,7 @@ static void virtgpu_read_config(struct virtgpu_device *vgdev)
 	vgdev->has_virgl = virtio_has_feature(vdev, VIRTIO_GPU_F_VIRGL);
 	vgdev->has_blob = virtio_has_feature(vdev, VIRTIO_GPU_F_RESOURCE_BLOB);
 	vgdev->has_context_init = virtio_has_feature(vdev, VIRTIO_GPU_F_CONTEXT_INIT);
+	vgdev->has_uuid = virtio_has_feature(vdev, VIRTIO_GPU_F_RESOURCE_UUID);
 	virtgpu_read_blob_alignment(vgdev);
 
 	virtio_cread_le(vdev, struct virtio_gpu_config, num_scanouts, &vgdev->num_scanouts);
@@ -223,9 +224,10 @@ static int virtgpu_probe(struct virtio_device *vdev)
 	if (ret)
 		goto err_queues;
 
-	drm_info(&vgdev->drm, "%u scan-outs, %u capability sets%s%s%s%s%s%s\n",
+	drm_info(&vgdev->drm, "%u scan-outs, %u capability sets%s%s%s%s%s%s%s\n",
 		 vgdev->num_scanouts, vgdev->num_capsets, vgdev->has_edid ? ", EDID" : "",
 		 vgdev->has_virgl ? ", 3D" : "", vgdev->has_blob ? ", blobs" : "",
+		 vgdev->has_uuid ? ", UUIDs" : "",
 		 vgdev->has_context_init ? ", context types" : "",
 		 vgdev->has_host_visible ? ", host-visible memory" : "",
 		 vgdev->use_dma_api ? ", DMA API" : "");
@@ -251,6 +253,7 @@ static void virtgpu_remove(struct virtio_device *vdev)
 	virtgpu_display_stop(vgdev);
 	if (vgdev->num_scanouts)
 		drm_atomic_helper_shutdown(&vgdev->drm);
+	virtgpu_imports_unmap_all(vgdev);
 	virtgpu_objects_unmap_all(vgdev);
 	virtgpu_free(vdev, vgdev->devres);
 }
@@ -272,6 +275,7 @@ static int virtgpu_validate(struct virtio_device *vdev)
 static const unsigned int virtgpu_features[] = {
 	VIRTIO_GPU_F_VIRGL,
 	VIRTIO_GPU_F_EDID,
+	VIRTIO_GPU_F_RESOURCE_UUID,
 	VIRTIO_GPU_F_RESOURCE_BLOB,
 	VIRTIO_GPU_F_CONTEXT_INIT,
 	VIRTIO_GPU_F_BLOB_ALIGNMENT,

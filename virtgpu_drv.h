@@ -8,6 +8,7 @@
 #include <linux/kref.h>
 #include <linux/scatterlist.h>
 #include <linux/spinlock.h>
+#include <linux/uuid.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_gpu.h>
@@ -54,17 +55,21 @@
  * pages by a resource id. An object has one resource of its own and may have
  * further ones, made by framebuffers that look at the same pages with another
  * geometry or format. Pages outlive every resource that points at them: they
- * are given back when the host has answered the last RESOURCE_UNREF.
+ * are given back when the host has answered the last RESOURCE_UNREF. Pages of a
+ * foreign dma-buf may also move: see virtgpu_prime.c.
  *
- * Lock order, outermost first: modeset locks, dma_resv, context lock, window
- * lock, job lock, queue lock, timeline lock.
+ * Lock order, outermost first: modeset locks, framebuffer lock, dma_resv, context
+ * lock, window lock, job lock, import lock, queue lock, timeline lock.
  */
 
 struct dma_buf;
+struct dma_buf_attachment;
 struct drm_edid;
 struct virtgpu_cmd;
 struct virtgpu_context;
 struct virtgpu_device;
+struct virtgpu_import;
+struct virtgpu_mapping;
 struct virtgpu_object;
 struct virtgpu_resource;
 
@@ -348,6 +353,7 @@ enum virtgpu_resource_kind {
  * @format: VIRTIO_GPU_FORMAT_* of a 2D one, or what a program says
  * @width: in pixels, not for blobs
  * @height: in pixels, not for blobs
+ * @visible: pixels of a line that are shown, of a 2D one that is
  * @offset: of the first pixel in the pages, in bytes, of a 2D one
  * @create_3d: the parameters of a 3D one
  * @create_blob: the parameters of a blob
@@ -359,6 +365,7 @@ struct virtgpu_resource_desc {
 	u32 format;
 	u32 width;
 	u32 height;
+	u32 visible;
 	u32 offset;
 	const struct drm_virtgpu_resource_create *create_3d;
 	const struct drm_virtgpu_resource_create_blob *create_blob;
@@ -378,6 +385,20 @@ enum virtgpu_resource_state {
 	VIRTGPU_RES_FAILED,
 };
 
+/**
+ * enum virtgpu_uuid_state - what is known of a resource's UUID
+ * @VIRTGPU_UUID_NONE: the host was not asked
+ * @VIRTGPU_UUID_ASKED: its answer is still to come
+ * @VIRTGPU_UUID_VALID: there is one
+ * @VIRTGPU_UUID_REFUSED: the host gave none
+ */
+enum virtgpu_uuid_state {
+	VIRTGPU_UUID_NONE,
+	VIRTGPU_UUID_ASKED,
+	VIRTGPU_UUID_VALID,
+	VIRTGPU_UUID_REFUSED,
+};
+
 /* Whoever sets the second of these bits sends RESOURCE_UNREF. */
 #define VIRTGPU_RES_SETTLED	BIT(0)
 #define VIRTGPU_RES_UNOWNED	BIT(1)
@@ -394,6 +415,7 @@ enum virtgpu_resource_state {
  * @format: VIRTIO_GPU_FORMAT_*, not of a blob
  * @width: in pixels, of a whole line of the backing, not of a blob
  * @height: in pixels, not of a blob
+ * @visible: pixels of a line that its framebuffers show
  * @offset: of the first pixel in the pages, in bytes
  * @created: the host answered the create command with success
  * @state: see &enum virtgpu_resource_state; written by completions only
@@ -402,6 +424,14 @@ enum virtgpu_resource_state {
  * @fate: VIRTGPU_RES_SETTLED and VIRTGPU_RES_UNOWNED
  * @unref: the RESOURCE_UNREF, set aside so that freeing cannot fail
  * @settled: completed when @state is no longer CREATING
+ * @backing: of an imported object, where its pages are as the host knows it, or
+ *	     NULL; protected by &virtgpu_import.lock, as are the next three
+ * @detach: the DETACH_BACKING of @backing, set aside so that a move cannot fail
+ * @stale: the host has not seen what was drawn last
+ * @import_link: entry in &virtgpu_import.resources
+ * @uuid_state: see &enum virtgpu_uuid_state
+ * @uuid: valid in the state VALID
+ * @uuid_answered: completed when @uuid_state is no longer ASKED
  */
 struct virtgpu_resource {
 	struct kref refs;
@@ -414,6 +444,7 @@ struct virtgpu_resource {
 	u32 format;
 	u32 width;
 	u32 height;
+	u32 visible;
 	u32 offset;
 	bool created;
 	enum virtgpu_resource_state state;
@@ -422,6 +453,13 @@ struct virtgpu_resource {
 	atomic_t fate;
 	struct virtgpu_cmd *unref;
 	struct completion settled;
+	struct virtgpu_mapping *backing;
+	struct virtgpu_cmd *detach;
+	bool stale;
+	struct list_head import_link;
+	enum virtgpu_uuid_state uuid_state;
+	uuid_t uuid;
+	struct completion uuid_answered;
 };
 
 /**
@@ -432,6 +470,8 @@ struct virtgpu_resource {
  * @free_work: frees where sleeping is allowed
  * @res: the resource of the object itself, or NULL; set once, with dma_resv
  * @vram: when the memory is the host's, else NULL
+ * @import: when the memory is another device's, else NULL
+ * @shareable: not a blob that was made without VIRTGPU_BLOB_FLAG_USE_SHAREABLE
  * @sgt: the pages as the device sees them behind an IOMMU or bounce buffer,
  *	 or NULL; set with dma_resv and &virtgpu_device.mapped_lock
  * @mapped_link: entry in &virtgpu_device.mapped_objects when there is @sgt
@@ -445,6 +485,8 @@ struct virtgpu_object {
 	struct work_struct free_work;
 	struct virtgpu_resource *res;
 	struct virtgpu_vram *vram;
+	struct virtgpu_import *import;
+	bool shareable;
 	struct sg_table *sgt;
 	struct list_head mapped_link;
 	bool pages_pinned;
@@ -467,6 +509,8 @@ int virtgpu_object_init_resource(struct virtgpu_object *obj,
 				 struct virtgpu_resource_desc *desc);
 struct virtgpu_resource *virtgpu_object_resource(struct virtgpu_object *obj);
 int virtgpu_object_use(struct virtgpu_object *obj, struct virtgpu_context *ctx);
+int virtgpu_object_prepare_locked(struct virtgpu_object *obj);
+int virtgpu_resource_attach_locked(struct virtgpu_resource *res);
 void virtgpu_object_sync_for_cpu(struct virtgpu_object *obj);
 void virtgpu_object_sync_for_device(struct virtgpu_object *obj, size_t offset, size_t len);
 int virtgpu_resource_wait(struct virtgpu_resource *res);
@@ -477,7 +521,8 @@ static inline struct virtgpu_resource *virtgpu_resource_get(struct virtgpu_resou
 	return res;
 }
 
-/* for completions */
+/* for completions and virtgpu_prime.c */
+void virtgpu_object_put_ref(struct virtgpu_object *obj);
 void virtgpu_resource_release_ref(struct virtgpu_resource *res);
 
 /* ---- virtgpu_gem.c ------------------------------------------------------ */
@@ -503,7 +548,7 @@ int virtgpu_dumb_create(struct drm_file *file, struct drm_device *drm,
  * @error: what went wrong for good, or 0
  * @cache: VIRTIO_GPU_MAP_CACHE_*
  * @vaddr: the kernel's mapping
- * @vmap_count: users of @vaddr
+ * @vmap_count: users of @vaddr, and devices that use the range
  * @unmap: RESOURCE_UNMAP_BLOB, set aside so that freeing cannot fail
  */
 struct virtgpu_vram {
@@ -525,6 +570,10 @@ struct virtgpu_object *virtgpu_vram_create(struct virtgpu_device *vgdev, u64 siz
 					   bool deferred);
 void virtgpu_vram_unmap(struct virtgpu_object *obj);
 void virtgpu_vram_free(struct virtgpu_object *obj);
+struct sg_table *virtgpu_vram_map_dma_buf(struct virtgpu_object *obj, struct device *dev,
+					  enum dma_data_direction dir);
+void virtgpu_vram_unmap_dma_buf(struct virtgpu_object *obj, struct device *dev,
+				struct sg_table *sgt, enum dma_data_direction dir);
 
 /* ---- virtgpu_context.c -------------------------------------------------- */
 
@@ -662,12 +711,25 @@ struct virtgpu_framebuffer {
 	struct iosys_map map;
 };
 
+/**
+ * enum virtgpu_answer - to a question that only a try can answer
+ * @VIRTGPU_UNKNOWN: not tried
+ * @VIRTGPU_NO: the host refused
+ * @VIRTGPU_YES: it can
+ */
+enum virtgpu_answer {
+	VIRTGPU_UNKNOWN,
+	VIRTGPU_NO,
+	VIRTGPU_YES,
+};
+
 #define to_virtgpu_framebuffer(fb) container_of(fb, struct virtgpu_framebuffer, base)
 
 struct drm_framebuffer *virtgpu_fb_create(struct drm_device *drm, struct drm_file *file,
 					  const struct drm_format_info *info,
 					  const struct drm_mode_fb_cmd2 *mode_cmd);
-int virtgpu_fb_prepare(struct virtgpu_framebuffer *vgfb);
+int virtgpu_fb_prepare(struct virtgpu_framebuffer *vgfb, int scanout,
+		       const struct drm_rect *rect);
 void virtgpu_fb_convert(struct virtgpu_framebuffer *vgfb, const struct drm_rect *rect);
 
 /* ---- virtgpu_display.c, virtgpu_plane.c --------------------------------- */
@@ -762,12 +824,81 @@ struct drm_plane *virtgpu_plane_create(struct virtgpu_device *vgdev,
 int virtgpu_cursor_init(struct virtgpu_device *vgdev, struct virtgpu_output *output);
 void virtgpu_cursor_hide(struct virtgpu_output *output, struct list_head *cmds);
 
-/* ---- virtgpu_ioctl.c, virtgpu_prime.c, virtgpu_debugfs.c ---------------- */
+/* ---- virtgpu_prime.c ---------------------------------------------------- */
 
-extern const struct drm_ioctl_desc virtgpu_ioctls[DRM_VIRTGPU_CONTEXT_INIT + 1];
+/**
+ * struct virtgpu_mapping - where the pages of a dma-buf are, until it moves
+ * @users: the import, as long as the dma-buf has not moved, and each resource
+ *	   whose backing this is
+ * @obj: the object; holds &virtgpu_object.refs
+ * @sgt: the pages as the device sees them
+ * @fence: signals when the host has let go of the pages
+ * @holds: submissions that wait for fences and count on the pages; protected by
+ *	   &virtgpu_import.lock, as is @leaving
+ * @leaving: the dma-buf has moved; the resources are detached when @holds is 0
+ * @unmap_work: ends the mapping
+ */
+struct virtgpu_mapping {
+	struct kref users;
+	struct virtgpu_object *obj;
+	struct sg_table *sgt;
+	struct virtgpu_fence *fence;
+	unsigned int holds;
+	bool leaving;
+	struct work_struct unmap_work;
+};
+
+/**
+ * struct virtgpu_import - the part of an object that is a foreign dma-buf
+ * @obj: the object
+ * @attach: the attachment; holds a reference to its dma-buf and its device
+ * @link: entry in &virtgpu_device.imports
+ * @timeline: of the fences of the mappings
+ * @mapping: where the pages are now, or NULL; changed with dma_resv and @lock
+ * @lock: protects all below and the backing of each resource; commands that need
+ *	  the backing are queued under it
+ * @resources: resources over the pages, that of the object and those of
+ *	       framebuffers
+ * @num_leaving: mappings that wait for &virtgpu_mapping.holds
+ * @detached: waiters for @num_leaving to be 0
+ * @refresh_work: transfers what was drawn while the pages moved
+ */
+struct virtgpu_import {
+	struct virtgpu_object *obj;
+	struct dma_buf_attachment *attach;
+	struct list_head link;
+	struct virtgpu_timeline timeline;
+	struct virtgpu_mapping *mapping;
+	spinlock_t lock;
+	struct list_head resources;
+	unsigned int num_leaving;
+	wait_queue_head_t detached;
+	struct work_struct refresh_work;
+};
 
 struct dma_buf *virtgpu_gem_prime_export(struct drm_gem_object *gem, int flags);
 struct drm_gem_object *virtgpu_gem_prime_import(struct drm_device *drm, struct dma_buf *buf);
+int virtio_gpu_resource_assign_uuid(struct virtgpu_device *vgdev, struct virtgpu_resource *res);
+
+int virtgpu_imports_init(struct virtgpu_device *vgdev);
+void virtgpu_imports_unmap_all(struct virtgpu_device *vgdev);
+int virtgpu_dma_buf_import_sgt(struct virtgpu_object *obj);
+void virtgpu_import_release(struct virtgpu_object *obj);
+int virtgpu_import_pin(struct virtgpu_object *obj);
+void virtgpu_import_unpin(struct virtgpu_object *obj);
+int virtgpu_import_wait(struct virtgpu_object *obj);
+struct virtgpu_mapping *virtgpu_import_hold(struct virtgpu_object *obj);
+void virtgpu_import_unhold(struct virtgpu_mapping *mapping);
+struct virtgpu_mapping *virtgpu_import_current(struct virtgpu_object *obj);
+void virtgpu_mapping_put(struct virtgpu_mapping *mapping);
+void virtgpu_import_submit(struct virtgpu_resource *res, struct list_head *cmds);
+void virtgpu_backing_set(struct virtgpu_resource *res, struct list_head *cmds);
+void virtgpu_backing_disown(struct virtgpu_resource *res);
+void virtgpu_backing_put(struct virtgpu_resource *res);
+
+/* ---- virtgpu_ioctl.c, virtgpu_debugfs.c --------------------------------- */
+
+extern const struct drm_ioctl_desc virtgpu_ioctls[DRM_VIRTGPU_CONTEXT_INIT + 1];
 
 #ifdef CONFIG_DEBUG_FS
 void virtgpu_debugfs_init(struct virtgpu_device *vgdev);
@@ -784,11 +915,15 @@ static inline void virtgpu_debugfs_init(struct virtgpu_device *vgdev) { }
  * @index: number of the virtio device, for traces
  * @devres: what the driver's reference to @drm belongs to
  * @dma_dev: the device that does DMA, when @use_dma_api
+ * @import_dev: whose addresses of a foreign buffer are those that the device
+ *		uses: @dma_dev, or the virtio device itself, which has no IOMMU
+ * @dma_parms: of the virtio device, when that is @import_dev
  * @use_dma_api: addresses given to the device must come from the DMA API
  * @has_edid: VIRTIO_GPU_F_EDID was negotiated
  * @has_virgl: VIRTIO_GPU_F_VIRGL was negotiated: contexts and submissions
  * @has_blob: VIRTIO_GPU_F_RESOURCE_BLOB was negotiated
  * @has_context_init: VIRTIO_GPU_F_CONTEXT_INIT was negotiated
+ * @has_uuid: VIRTIO_GPU_F_RESOURCE_UUID was negotiated
  * @has_host_visible: there is a window for memory of the host
  * @blob_alignment: of blob sizes and places in the window, in bytes, or 0
  * @num_scanouts: outputs, 0 to 16
@@ -803,8 +938,9 @@ static inline void virtgpu_debugfs_init(struct virtgpu_device *vgdev) { }
  * @window_lru: blobs in the window, the least recently used first
  * @ctrl: the control queue
  * @cursorq: the cursor queue
- * @mapped_lock: protects @mapped_objects and @unmapped
+ * @mapped_lock: protects @mapped_objects, @imports and @unmapped
  * @mapped_objects: objects with a &virtgpu_object.sgt
+ * @imports: objects over other devices' memory
  * @unmapped: the device has gone: nothing is mapped any more
  * @timeline: fences of commands that belong to no context ring
  * @resource_ids: resource ids in use, from 1
@@ -816,6 +952,8 @@ static inline void virtgpu_debugfs_init(struct virtgpu_device *vgdev) { }
  * @display_retry: delay of the next try after an unanswered question, jiffies
  * @hotplug_mode_update: the property of that name
  * @fb_lock: protects the late making of &virtgpu_framebuffer.res
+ * @blob_scanout: can the host show blobs of the guest's memory? Protected by
+ *		  @fb_lock
  * @outputs: the first @num_scanouts are in use
  */
 struct virtgpu_device {
@@ -824,11 +962,14 @@ struct virtgpu_device {
 	int index;
 	void *devres;
 	struct device *dma_dev;
+	struct device *import_dev;
+	struct device_dma_parameters dma_parms;
 	bool use_dma_api;
 	bool has_edid;
 	bool has_virgl;
 	bool has_blob;
 	bool has_context_init;
+	bool has_uuid;
 	bool has_host_visible;
 	u32 blob_alignment;
 	u32 num_scanouts;
@@ -848,6 +989,7 @@ struct virtgpu_device {
 	struct virtgpu_queue cursorq;
 	struct mutex mapped_lock;
 	struct list_head mapped_objects;
+	struct list_head imports;
 	bool unmapped;
 	struct virtgpu_timeline timeline;
 	struct ida resource_ids;
@@ -860,6 +1002,7 @@ struct virtgpu_device {
 	unsigned long display_retry;
 	struct drm_property *hotplug_mode_update;
 	struct mutex fb_lock;
+	enum virtgpu_answer blob_scanout;
 	struct virtgpu_output outputs[VIRTIO_GPU_MAX_SCANOUTS];
 };
 

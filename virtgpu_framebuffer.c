@@ -3,6 +3,7 @@
  * Framebuffers: a format and a geometry given to an object's pages.
  */
 
+#include <linux/dma-resv.h>
 #include <linux/slab.h>
 
 #include <drm/drm_damage_helper.h>
@@ -166,6 +167,37 @@ static struct drm_gem_object *virtgpu_fb_lookup(struct drm_device *drm, struct d
 	return ERR_PTR(-EINVAL);
 }
 
+/* Blobs over guest memory: the host may be able to show them, or not. */
+static bool virtgpu_fb_is_guest_blob(const struct virtgpu_resource *res)
+{
+	return res && res->kind == VIRTGPU_RES_BLOB && res->blob_mem == VIRTGPU_BLOB_MEM_GUEST;
+}
+
+/* Return: 1 when the framebuffer now shows the memory itself, without a copy. */
+static int virtgpu_fb_use_memory(struct virtgpu_framebuffer *vgfb)
+{
+	struct virtgpu_device *vgdev = to_virtgpu_device(vgfb->base.dev);
+	struct virtgpu_object *obj = to_virtgpu_object(vgfb->base.obj[0]);
+	struct virtgpu_resource *res = smp_load_acquire(&obj->res);
+	int ret;
+
+	if (res && res->kind != VIRTGPU_RES_2D && !virtgpu_fb_is_guest_blob(res))
+		return virtgpu_fb_use_resource(vgfb, res) ?: 1;
+	if (vgfb->format->convert || vgdev->blob_scanout == VIRTGPU_NO)
+		return 0;
+
+	if (obj->import && vgdev->has_blob)
+		res = virtgpu_object_resource(obj);
+	if (IS_ERR(res) || !virtgpu_fb_is_guest_blob(res))
+		return 0;
+	ret = virtgpu_resource_wait(res);
+	if (!ret)
+		vgfb->res = virtgpu_resource_get(res);
+	else if (ret == -ERESTARTSYS || ret == -ETIMEDOUT)
+		return ret;
+	return !ret;
+}
+
 /* Give the host a resource that shows the framebuffer, and hear its answer. */
 static int virtgpu_fb_attach(struct virtgpu_framebuffer *vgfb)
 {
@@ -173,13 +205,15 @@ static int virtgpu_fb_attach(struct virtgpu_framebuffer *vgfb)
 	struct virtgpu_object *obj = to_virtgpu_object(fb->obj[0]);
 	struct virtgpu_resource_desc desc = {
 		.kind = VIRTGPU_RES_2D, .format = vgfb->format->resource,
-		.width = fb->pitches[0] / 4, .height = fb->height, .offset = fb->offsets[0],
+		.width = fb->pitches[0] / 4, .height = fb->height, .visible = fb->width,
+		.offset = fb->offsets[0],
 	};
 	struct virtgpu_resource *res;
 	int ret;
 
-	if (obj->res && obj->res->kind != VIRTGPU_RES_2D)
-		return virtgpu_fb_use_resource(vgfb, obj->res);
+	ret = virtgpu_fb_use_memory(vgfb);
+	if (ret)
+		return ret < 0 ? ret : 0;
 
 	if (vgfb->format->convert) {
 		ret = virtgpu_fb_make_shadow(vgfb);
@@ -197,20 +231,81 @@ static int virtgpu_fb_attach(struct virtgpu_framebuffer *vgfb)
 	return virtgpu_resource_wait(res);
 }
 
+/*
+ * Some hosts take blobs over guest memory but cannot show them, and no feature
+ * bit tells. The first one that is to be shown is the question.
+ */
+static int virtgpu_fb_try_blob(struct virtgpu_framebuffer *vgfb, int scanout,
+			       const struct drm_rect *rect)
+{
+	struct virtgpu_device *vgdev = to_virtgpu_device(vgfb->base.dev);
+	struct virtgpu_cmd *cmd;
+	int ret;
+
+	lockdep_assert_held(&vgdev->fb_lock);
+
+	cmd = virtgpu_cmd_alloc(vgdev, VIRTGPU_SET_SCANOUT_BLOB);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+	virtgpu_encode_set_scanout_blob(cmd, scanout, vgfb->res->id, &vgfb->base,
+					vgfb->format->resource, rect);
+	cmd->reported = true;
+	ret = virtgpu_cmd_run(cmd);
+	virtgpu_cmd_put(cmd);
+	if (ret == -ERESTARTSYS || ret == -ETIMEDOUT || ret == -ENODEV)
+		return ret;
+	vgdev->blob_scanout = ret ? VIRTGPU_NO : VIRTGPU_YES;
+	drm_dbg_kms(&vgdev->drm, "host can%s show blobs of guest memory\n", ret ? "not" : "");
+	return 0;
+}
+
+/* The pages of a foreign buffer may have moved. */
+static int virtgpu_fb_attach_backing(struct virtgpu_framebuffer *vgfb)
+{
+	struct virtgpu_resource *res = vgfb->res;
+	int ret;
+
+	if (!res->obj->import)
+		return 0;
+	do {
+		ret = virtgpu_import_wait(res->obj) ?:
+		      dma_resv_lock_interruptible(res->obj->base.base.resv, NULL);
+		if (ret)
+			return ret;
+		ret = virtgpu_resource_attach_locked(res);
+		dma_resv_unlock(res->obj->base.base.resv);
+	} while (ret == -EAGAIN);
+	return ret;
+}
+
 /**
  * virtgpu_fb_prepare() - make a framebuffer ready for a primary plane
  * @vgfb: the framebuffer
+ * @scanout: where it is to be shown, or -1 when nowhere
+ * @rect: the part that is to be shown, in pixels
  *
  * Process context.
  *
  * Return: 0 or the error of the host.
  */
-int virtgpu_fb_prepare(struct virtgpu_framebuffer *vgfb)
+int virtgpu_fb_prepare(struct virtgpu_framebuffer *vgfb, int scanout,
+		       const struct drm_rect *rect)
 {
 	struct virtgpu_device *vgdev = to_virtgpu_device(vgfb->base.dev);
+	int ret = 0;
 
 	guard(mutex)(&vgdev->fb_lock);
-	return vgfb->res ? 0 : virtgpu_fb_attach(vgfb);
+	if (virtgpu_fb_is_guest_blob(vgfb->res)) {
+		if (vgdev->blob_scanout == VIRTGPU_UNKNOWN && scanout >= 0)
+			ret = virtgpu_fb_try_blob(vgfb, scanout, rect);
+		if (!ret && vgdev->blob_scanout == VIRTGPU_NO) {
+			virtgpu_resource_put(vgfb->res);
+			vgfb->res = NULL;
+		}
+	}
+	if (!ret && !vgfb->res)
+		ret = virtgpu_fb_attach(vgfb);
+	return ret ?: virtgpu_fb_attach_backing(vgfb);
 }
 
 /**

@@ -40,6 +40,7 @@ static int virtgpu_getparam_ioctl(struct drm_device *drm, void *data, struct drm
 		value = vgdev->has_host_visible;
 		break;
 	case VIRTGPU_PARAM_CROSS_DEVICE:
+		value = vgdev->has_uuid;
 		break;
 	case VIRTGPU_PARAM_CONTEXT_INIT:
 		value = vgdev->has_context_init;
@@ -69,8 +70,16 @@ static int virtgpu_getparam_ioctl(struct drm_device *drm, void *data, struct drm
 static int virtgpu_map_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
 {
 	struct drm_virtgpu_map *map = data;
+	struct drm_gem_object *gem = drm_gem_object_lookup(file, map->handle);
+	int ret;
 
-	return drm_gem_dumb_map_offset(file, drm, map->handle, &map->offset);
+	if (!gem)
+		return -ENOENT;
+	ret = drm_gem_create_mmap_offset(gem);
+	if (!ret)
+		map->offset = drm_vma_node_offset_addr(&gem->vma_node);
+	drm_gem_object_put(gem);
+	return ret;
 }
 
 /* The host is done with the object; was it done well? */
@@ -196,7 +205,7 @@ static int virtgpu_check_blob(struct virtgpu_device *vgdev,
 	    args->pad || !args->size || !virtgpu_blob_hints_valid(args))
 		return -EINVAL;
 	/* A UUID is what names a buffer across devices. */
-	if (args->blob_flags & VIRTGPU_BLOB_FLAG_USE_CROSS_DEVICE)
+	if (args->blob_flags & VIRTGPU_BLOB_FLAG_USE_CROSS_DEVICE && !vgdev->has_uuid)
 		return -EINVAL;
 
 	switch (args->blob_mem) {
@@ -259,7 +268,10 @@ static int virtgpu_resource_create_blob_ioctl(struct drm_device *drm, void *data
 		ret = PTR_ERR(obj);
 		goto out_free;
 	}
+	obj->shareable = args->blob_flags & VIRTGPU_BLOB_FLAG_USE_SHAREABLE;
 	ret = virtgpu_object_init_resource(obj, &desc);
+	if (!ret && args->blob_flags & VIRTGPU_BLOB_FLAG_USE_CROSS_DEVICE)
+		ret = virtio_gpu_resource_assign_uuid(vgdev, obj->res);
 	if (ret) {
 		drm_gem_object_put(&obj->base.base);
 		goto out_free;

@@ -58,14 +58,15 @@ static void virtgpu_entry_add(struct virtgpu_entry_writer *w, u64 addr, u64 len)
 static unsigned int virtgpu_entries_walk(struct virtgpu_object *obj,
 					 struct virtgpu_payload *payload)
 {
+	struct sg_table *sgt = obj->import ? obj->import->mapping->sgt : obj->sgt;
 	struct virtgpu_entry_writer w = { .payload = payload };
 	struct scatterlist *sg;
 	unsigned long i;
 
-	if (obj->sgt) {
+	if (sgt) {
 		unsigned int n;
 
-		for_each_sgtable_dma_sg(obj->sgt, sg, n)
+		for_each_sgtable_dma_sg(sgt, sg, n)
 			virtgpu_entry_add(&w, sg_dma_address(sg), sg_dma_len(sg));
 	} else {
 		for (i = 0; i < obj->base.base.size >> PAGE_SHIFT; i++)
@@ -162,6 +163,10 @@ static void virtgpu_object_free_work(struct work_struct *work)
 		virtgpu_vram_free(obj);
 		return;
 	}
+	if (obj->import) {
+		virtgpu_import_release(obj);
+		return;
+	}
 	dma_resv_lock(gem->resv, NULL);
 	virtgpu_object_unmap(obj);
 	if (obj->pages_pinned)
@@ -175,6 +180,17 @@ static void virtgpu_object_release(struct kref *kref)
 	struct virtgpu_object *obj = container_of(kref, struct virtgpu_object, refs);
 
 	queue_work(to_virtgpu_device(obj->base.base.dev)->wq, &obj->free_work);
+}
+
+/**
+ * virtgpu_object_put_ref() - drop one of &virtgpu_object.refs
+ * @obj: the object
+ *
+ * Any context.
+ */
+void virtgpu_object_put_ref(struct virtgpu_object *obj)
+{
+	kref_put(&obj->refs, virtgpu_object_release);
 }
 
 /**
@@ -192,6 +208,7 @@ struct drm_gem_object *virtgpu_object_alloc(struct drm_device *drm, size_t size)
 		return ERR_PTR(-ENOMEM);
 
 	kref_init(&obj->refs);
+	obj->shareable = true;
 	INIT_WORK(&obj->free_work, virtgpu_object_free_work);
 	obj->base.base.funcs = &virtgpu_gem_funcs;
 	return &obj->base.base;
@@ -238,7 +255,7 @@ void virtgpu_object_free(struct drm_gem_object *gem)
 	if (kref_read(&obj->refs) == 1)
 		virtgpu_object_free_work(&obj->free_work);
 	else
-		kref_put(&obj->refs, virtgpu_object_release);
+		virtgpu_object_put_ref(obj);
 }
 
 static int virtgpu_object_pin_locked(struct virtgpu_object *obj)
@@ -249,6 +266,10 @@ static int virtgpu_object_pin_locked(struct virtgpu_object *obj)
 
 	dma_resv_assert_held(gem->resv);
 
+	if (obj->vram)
+		return 0;
+	if (obj->import)
+		return virtgpu_dma_buf_import_sgt(obj);
 	if (!obj->pages_pinned) {
 		ret = drm_gem_shmem_pin_locked(&obj->base);
 		if (ret)
@@ -259,6 +280,29 @@ static int virtgpu_object_pin_locked(struct virtgpu_object *obj)
 		return 0;
 
 	return virtgpu_object_map(vgdev, obj);
+}
+
+static void virtgpu_sgt_sync_for_device(struct device *dev, struct sg_table *sgt,
+					size_t offset, size_t len)
+{
+	struct scatterlist *sg;
+	unsigned int i;
+
+	for_each_sgtable_dma_sg(sgt, sg, i) {
+		size_t part, size = sg_dma_len(sg);
+
+		if (offset >= size) {
+			offset -= size;
+			continue;
+		}
+		part = min(len, size - offset);
+		dma_sync_single_range_for_device(dev, sg_dma_address(sg), offset, part,
+						 DMA_TO_DEVICE);
+		len -= part;
+		if (!len)
+			break;
+		offset = 0;
+	}
 }
 
 /**
@@ -273,26 +317,15 @@ static int virtgpu_object_pin_locked(struct virtgpu_object *obj)
 void virtgpu_object_sync_for_device(struct virtgpu_object *obj, size_t offset, size_t len)
 {
 	struct virtgpu_device *vgdev = to_virtgpu_device(obj->base.base.dev);
-	struct scatterlist *sg;
-	unsigned int i;
+	struct virtgpu_mapping *mapping;
 
-	if (!obj->sgt)
-		return;
-
-	for_each_sgtable_dma_sg(obj->sgt, sg, i) {
-		size_t part, size = sg_dma_len(sg);
-
-		if (offset >= size) {
-			offset -= size;
-			continue;
-		}
-		part = min(len, size - offset);
-		dma_sync_single_range_for_device(vgdev->dma_dev, sg_dma_address(sg), offset,
-						 part, DMA_TO_DEVICE);
-		len -= part;
-		if (!len)
-			break;
-		offset = 0;
+	if (obj->sgt) {
+		virtgpu_sgt_sync_for_device(vgdev->dma_dev, obj->sgt, offset, len);
+	} else if (obj->import && dma_dev_need_sync(vgdev->import_dev)) {
+		mapping = virtgpu_import_current(obj);
+		if (mapping)
+			virtgpu_sgt_sync_for_device(vgdev->import_dev, mapping->sgt, offset, len);
+		virtgpu_mapping_put(mapping);
 	}
 }
 
@@ -303,7 +336,8 @@ static void virtgpu_resource_destroy(struct kref *kref)
 	struct virtgpu_resource *res = container_of(kref, struct virtgpu_resource, refs);
 
 	ida_free(&res->vgdev->resource_ids, res->id);
-	kref_put(&res->obj->refs, virtgpu_object_release);
+	virtgpu_backing_put(res);
+	virtgpu_object_put_ref(res->obj);
 	kfree(res);
 }
 
@@ -375,6 +409,8 @@ static void virtgpu_resource_disown(struct kref *kref)
 {
 	struct virtgpu_resource *res = container_of(kref, struct virtgpu_resource, users);
 
+	if (res->obj->import)
+		virtgpu_backing_disown(res);
 	if (atomic_fetch_or(VIRTGPU_RES_UNOWNED, &res->fate) & VIRTGPU_RES_SETTLED)
 		virtgpu_resource_unref(res);
 }
@@ -433,13 +469,14 @@ static struct virtgpu_cmd *virtgpu_resource_cmd(struct virtgpu_resource *res,
 	return cmd;
 }
 
-static int virtgpu_resource_build_attach(struct virtgpu_resource *res, struct list_head *cmds)
+static int virtgpu_resource_build_attach(struct virtgpu_resource *res,
+					 void (*done)(struct virtgpu_cmd *cmd),
+					 struct list_head *cmds)
 {
 	struct virtgpu_payload *entries;
 	struct virtgpu_cmd *cmd;
 
-	cmd = virtgpu_resource_cmd(res, VIRTGPU_RESOURCE_ATTACH_BACKING,
-				   virtgpu_resource_step_done, cmds);
+	cmd = virtgpu_resource_cmd(res, VIRTGPU_RESOURCE_ATTACH_BACKING, done, cmds);
 	if (IS_ERR(cmd))
 		return PTR_ERR(cmd);
 	entries = virtgpu_object_entries(res->vgdev, res->obj);
@@ -458,7 +495,7 @@ static int virtgpu_resource_build_2d(struct virtgpu_resource *res, struct list_h
 	if (IS_ERR(cmd))
 		return PTR_ERR(cmd);
 	virtgpu_encode_create_2d(cmd, res->id, res->format, res->width, res->height);
-	return virtgpu_resource_build_attach(res, cmds);
+	return virtgpu_resource_build_attach(res, virtgpu_resource_step_done, cmds);
 }
 
 static int virtgpu_resource_build_3d(struct virtgpu_resource *res,
@@ -471,7 +508,7 @@ static int virtgpu_resource_build_3d(struct virtgpu_resource *res,
 	if (IS_ERR(cmd))
 		return PTR_ERR(cmd);
 	virtgpu_encode_create_3d(cmd, res->id, args);
-	return virtgpu_resource_build_attach(res, cmds);
+	return virtgpu_resource_build_attach(res, virtgpu_resource_step_done, cmds);
 }
 
 /* The embedded command makes what the blob id then names, in one go. */
@@ -505,6 +542,21 @@ static int virtgpu_resource_build_blob(struct virtgpu_resource *res,
 			return PTR_ERR(entries);
 	}
 	virtgpu_encode_create_blob(cmd, res->id, args, res->obj->base.base.size, entries);
+	return 0;
+}
+
+/* For pages that may move: see virtgpu_prime.c. */
+static int virtgpu_resource_build_detach(struct virtgpu_resource *res)
+{
+	struct virtgpu_cmd *cmd;
+	LIST_HEAD(cmds);
+
+	cmd = virtgpu_resource_cmd(res, VIRTGPU_RESOURCE_DETACH_BACKING, NULL, &cmds);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+	virtgpu_encode_resource(cmd, res->id);
+	cmd->fenced = true;
+	res->detach = cmd;
 	return 0;
 }
 
@@ -544,6 +596,8 @@ static struct virtgpu_resource *virtgpu_resource_alloc(struct virtgpu_device *vg
 	kref_init(&res->refs);
 	kref_init(&res->users);
 	init_completion(&res->settled);
+	init_completion(&res->uuid_answered);
+	INIT_LIST_HEAD(&res->import_link);
 	return res;
 }
 
@@ -583,12 +637,11 @@ virtgpu_resource_create_locked(struct virtgpu_object *obj,
 	struct virtgpu_fence *fence = NULL;
 	struct virtgpu_cmd *cmd, *next;
 	LIST_HEAD(cmds);
-	int ret = 0;
+	int ret;
 
 	dma_resv_assert_held(obj->base.base.resv);
 
-	if (!obj->vram)
-		ret = virtgpu_object_pin_locked(obj);
+	ret = virtgpu_object_pin_locked(obj);
 	if (ret)
 		return ERR_PTR(ret);
 
@@ -600,9 +653,12 @@ virtgpu_resource_create_locked(struct virtgpu_object *obj,
 	res->format = desc->format;
 	res->width = desc->width;
 	res->height = desc->height;
+	res->visible = desc->visible;
 	res->offset = desc->offset;
 
 	ret = virtgpu_resource_build_unref(res) ?: virtgpu_resource_build(res, desc, &cmds);
+	if (!ret && obj->import)
+		ret = virtgpu_resource_build_detach(res);
 	if (ret)
 		goto err_free;
 	if (res->kind != VIRTGPU_RES_2D) {
@@ -614,7 +670,10 @@ virtgpu_resource_create_locked(struct virtgpu_object *obj,
 	}
 
 	atomic_set(&res->steps, list_count_nodes(&cmds));
-	virtgpu_queue_submit_list(&vgdev->ctrl, &cmds);
+	if (obj->import)
+		virtgpu_backing_set(res, &cmds);
+	else
+		virtgpu_queue_submit_list(&vgdev->ctrl, &cmds);
 	if (fence) {
 		dma_resv_add_fence(obj->base.base.resv, &fence->base, DMA_RESV_USAGE_WRITE);
 		virtgpu_fence_put(fence);
@@ -624,6 +683,8 @@ virtgpu_resource_create_locked(struct virtgpu_object *obj,
 err_free:
 	list_for_each_entry_safe(cmd, next, &cmds, link)
 		virtgpu_cmd_put(cmd);
+	if (res->detach)
+		virtgpu_cmd_put(res->detach);
 	if (res->unref)
 		virtgpu_cmd_put(res->unref);
 	virtgpu_resource_release_ref(res);
@@ -637,6 +698,73 @@ static bool virtgpu_resource_fits(const struct virtgpu_resource *res,
 	       res->width == desc->width && res->height == desc->height &&
 	       res->offset == desc->offset &&
 	       smp_load_acquire(&res->state) != VIRTGPU_RES_FAILED;
+}
+
+static void virtgpu_resource_attach_done(struct virtgpu_cmd *cmd)
+{
+	struct virtgpu_resource *res = cmd->res;
+
+	if (!cmd->error)
+		return;
+	cmpxchg(&res->error, 0, cmd->error);
+	smp_store_release(&res->state, VIRTGPU_RES_FAILED);
+}
+
+/**
+ * virtgpu_resource_attach_locked() - give a resource its backing again
+ * @res: the resource, with an owner
+ *
+ * The pages of a foreign buffer may have moved since they were last used.
+ * Process context, with the reservation lock.
+ *
+ * Return: 0, -EAGAIN when submissions count on the old pages still:
+ * virtgpu_import_wait() waits for them, the errno of a resource that has failed,
+ * or another one.
+ */
+int virtgpu_resource_attach_locked(struct virtgpu_resource *res)
+{
+	struct virtgpu_import *import = res->obj->import;
+	const struct virtgpu_mapping *backing;
+	struct virtgpu_cmd *cmd, *next;
+	LIST_HEAD(cmds);
+	int ret;
+
+	if (!import)
+		return 0;
+	if (smp_load_acquire(&res->state) == VIRTGPU_RES_FAILED)
+		return res->error;
+	ret = virtgpu_dma_buf_import_sgt(res->obj);
+	if (ret)
+		return ret;
+	backing = READ_ONCE(res->backing);
+	if (backing)
+		return backing == import->mapping ? 0 : -EAGAIN;
+
+	ret = virtgpu_resource_build_detach(res) ?:
+	      virtgpu_resource_build_attach(res, virtgpu_resource_attach_done, &cmds);
+	if (!ret) {
+		virtgpu_backing_set(res, &cmds);
+		return 0;
+	}
+	list_for_each_entry_safe(cmd, next, &cmds, link)
+		virtgpu_cmd_put(cmd);
+	if (res->detach)
+		virtgpu_cmd_put(res->detach);
+	res->detach = NULL;
+	return ret;
+}
+
+/**
+ * virtgpu_object_prepare_locked() - make an object's pages known to the host
+ * @obj: the object, after virtgpu_object_use()
+ *
+ * Process context, with the reservation lock.
+ *
+ * Return: as virtgpu_resource_attach_locked().
+ */
+int virtgpu_object_prepare_locked(struct virtgpu_object *obj)
+{
+	return obj->import ? virtgpu_resource_attach_locked(obj->res) : 0;
 }
 
 /**
@@ -696,30 +824,60 @@ int virtgpu_object_init_resource(struct virtgpu_object *obj,
 	return 0;
 }
 
-/**
- * virtgpu_object_resource() - the resource that programs know an object by
- * @obj: the object
- *
- * A dumb buffer gets one here that has its size. Process context.
- *
- * Return: the resource, as long as the object, or the error with which the
- * host refused it.
- */
-struct virtgpu_resource *virtgpu_object_resource(struct virtgpu_object *obj)
+/* A blob over foreign pages, where the host takes its size. */
+static bool virtgpu_object_wants_blob(const struct virtgpu_object *obj)
 {
+	const struct virtgpu_device *vgdev = to_virtgpu_device(obj->base.base.dev);
+
+	return obj->import && vgdev->has_blob &&
+	       (!vgdev->blob_alignment || IS_ALIGNED(obj->base.base.size, vgdev->blob_alignment));
+}
+
+static struct virtgpu_resource *virtgpu_object_make_resource(struct virtgpu_object *obj)
+{
+	const struct drm_virtgpu_resource_create_blob blob = {
+		.blob_mem = VIRTGPU_BLOB_MEM_GUEST,
+		.blob_flags = VIRTGPU_BLOB_FLAG_USE_SHAREABLE,
+	};
 	struct virtgpu_resource_desc desc = {
 		.kind = VIRTGPU_RES_2D, .format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM,
 		.width = obj->width, .height = obj->height,
 	};
+	struct virtgpu_resource *res;
+
+	if (virtgpu_object_wants_blob(obj))
+		desc = (struct virtgpu_resource_desc) {
+			.kind = VIRTGPU_RES_BLOB, .create_blob = &blob,
+		};
+	else if (obj->import)
+		return ERR_PTR(-EOPNOTSUPP);
+
+	res = virtgpu_object_get_resource(obj, &desc);
+	if (IS_ERR(res))
+		return res;
+	virtgpu_resource_put(res);
+	return smp_load_acquire(&obj->res);
+}
+
+/**
+ * virtgpu_object_resource() - the resource that programs know an object by
+ * @obj: the object
+ *
+ * A dumb buffer gets one here that has its size, an imported one a blob. Process
+ * context.
+ *
+ * Return: the resource, as long as the object, the error with which the host
+ * refused it, or ERR_PTR(-EOPNOTSUPP) for an imported buffer that no framebuffer
+ * has given a geometry, where the host has no blobs.
+ */
+struct virtgpu_resource *virtgpu_object_resource(struct virtgpu_object *obj)
+{
 	struct virtgpu_resource *res = smp_load_acquire(&obj->res);
 
-	if (unlikely(!res)) {
-		res = virtgpu_object_get_resource(obj, &desc);
-		if (IS_ERR(res))
-			return res;
-		virtgpu_resource_put(res);
-		res = smp_load_acquire(&obj->res);
-	}
+	if (unlikely(!res))
+		res = virtgpu_object_make_resource(obj);
+	if (IS_ERR(res))
+		return res;
 	return smp_load_acquire(&res->state) == VIRTGPU_RES_FAILED ? ERR_PTR(res->error) : res;
 }
 
@@ -736,11 +894,16 @@ struct virtgpu_resource *virtgpu_object_resource(struct virtgpu_object *obj)
 int virtgpu_object_use(struct virtgpu_object *obj, struct virtgpu_context *ctx)
 {
 	struct virtgpu_resource *res = virtgpu_object_resource(obj);
+	int ret;
 
 	if (IS_ERR(res))
 		return PTR_ERR(res);
-	if (unlikely(obj->sgt))
-		virtgpu_object_sync_for_device(obj, 0, obj->base.base.size);
+	if (unlikely(obj->import)) {
+		ret = virtgpu_import_wait(obj);
+		if (ret)
+			return ret;
+	}
+	virtgpu_object_sync_for_device(obj, 0, obj->base.base.size);
 	return virtgpu_context_attach(ctx, res);
 }
 
@@ -750,7 +913,16 @@ int virtgpu_object_use(struct virtgpu_object *obj, struct virtgpu_context *ctx)
  */
 void virtgpu_object_sync_for_cpu(struct virtgpu_object *obj)
 {
-	if (obj->sgt)
-		dma_sync_sgtable_for_cpu(to_virtgpu_device(obj->base.base.dev)->dma_dev, obj->sgt,
-					 DMA_FROM_DEVICE);
+	struct virtgpu_device *vgdev = to_virtgpu_device(obj->base.base.dev);
+	struct virtgpu_mapping *mapping;
+
+	if (obj->sgt) {
+		dma_sync_sgtable_for_cpu(vgdev->dma_dev, obj->sgt, DMA_FROM_DEVICE);
+	} else if (obj->import && dma_dev_need_sync(vgdev->import_dev)) {
+		mapping = virtgpu_import_current(obj);
+		if (mapping)
+			dma_sync_sgtable_for_cpu(vgdev->import_dev, mapping->sgt,
+						 DMA_FROM_DEVICE);
+		virtgpu_mapping_put(mapping);
+	}
 }

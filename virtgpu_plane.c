@@ -95,6 +95,8 @@ static struct drm_rect virtgpu_damage_bounds(const struct virtgpu_damage *damage
  * @cmds: commands set aside for the commit
  * @damage: what the commit transfers
  * @new_image: the cursor's image changes, not only its position
+ * @pinned: the imported object that the host shows without a copy, holds a
+ *	    reference, or NULL
  * @mapped: the object that @map is of, holds a reference, or NULL
  * @map: the cursor's pixels
  */
@@ -103,6 +105,7 @@ struct virtgpu_plane_state {
 	struct list_head cmds;
 	struct virtgpu_damage damage;
 	bool new_image;
+	struct drm_gem_object *pinned;
 	struct drm_gem_object *mapped;
 	struct iosys_map map;
 };
@@ -117,6 +120,11 @@ static void virtgpu_plane_cleanup_fb(struct drm_plane *plane, struct drm_plane_s
 	struct virtgpu_plane_state *vgps = to_virtgpu_plane_state(state);
 
 	virtgpu_cmd_unreserve(&vgps->cmds);
+	if (vgps->pinned) {
+		virtgpu_import_unpin(to_virtgpu_object(vgps->pinned));
+		drm_gem_object_put(vgps->pinned);
+		vgps->pinned = NULL;
+	}
 	if (vgps->mapped) {
 		drm_gem_vunmap(vgps->mapped, &vgps->map);
 		drm_gem_object_put(vgps->mapped);
@@ -188,6 +196,18 @@ static unsigned int virtgpu_plane_scanouts(struct drm_plane *plane,
 	return hweight32(scanouts);
 }
 
+/* Return: one of the scan-outs that the plane is to be seen on, or -1. */
+static int virtgpu_plane_first_scanout(const struct drm_plane_state *new)
+{
+	const struct drm_crtc_state *crtc_state = virtgpu_plane_crtc_state(new);
+
+	if (!new->crtc || !new->visible)
+		return -1;
+	if (!crtc_state)
+		crtc_state = new->crtc->state;
+	return ffs(crtc_state->connector_mask) - 1;
+}
+
 /* ---- primary plane ------------------------------------------------------ */
 
 static int virtgpu_primary_check(struct drm_plane *plane, struct drm_atomic_commit *commit)
@@ -235,6 +255,32 @@ static void virtgpu_collect_damage(struct virtgpu_plane_state *vgps,
 		virtgpu_damage_add(&vgps->damage, rect);
 }
 
+/* What the host shows without a copy must stay where it is. */
+static int virtgpu_plane_pin(struct virtgpu_plane_state *vgps)
+{
+	struct virtgpu_resource *res = to_virtgpu_framebuffer(vgps->base.fb)->res;
+	int ret;
+
+	if (!res->obj->import || res->kind != VIRTGPU_RES_BLOB)
+		return 0;
+	ret = virtgpu_import_pin(res->obj);
+	if (ret)
+		return ret;
+	vgps->pinned = &res->obj->base.base;
+	drm_gem_object_get(vgps->pinned);
+	return 0;
+}
+
+static int virtgpu_primary_prepare_image(struct virtgpu_plane_state *vgps)
+{
+	struct virtgpu_framebuffer *vgfb = to_virtgpu_framebuffer(vgps->base.fb);
+	struct drm_rect rect;
+
+	drm_rect_fp_to_int(&rect, &vgps->base.src);
+	return virtgpu_fb_prepare(vgfb, virtgpu_plane_first_scanout(&vgps->base), &rect) ?:
+	       virtgpu_plane_pin(vgps);
+}
+
 static int virtgpu_primary_prepare_fb(struct drm_plane *plane, struct drm_plane_state *new)
 {
 	struct virtgpu_plane_state *vgps = to_virtgpu_plane_state(new);
@@ -242,11 +288,16 @@ static int virtgpu_primary_prepare_fb(struct drm_plane *plane, struct drm_plane_
 	struct drm_crtc_state *crtc_state = virtgpu_plane_crtc_state(new);
 	int ret;
 
-	ret = virtgpu_queue_throttle(&vgdev->ctrl) ?: drm_gem_plane_helper_prepare_fb(plane, new);
+	ret = virtgpu_queue_throttle(&vgdev->ctrl);
 	if (!ret && new->fb)
-		ret = virtgpu_fb_prepare(to_virtgpu_framebuffer(new->fb));
-	if (ret)
+		ret = virtgpu_primary_prepare_image(vgps);
+	/* The fences of a move come with the pages. */
+	if (!ret)
+		ret = drm_gem_plane_helper_prepare_fb(plane, new);
+	if (ret) {
+		virtgpu_plane_cleanup_fb(plane, new);
 		return ret;
+	}
 
 	virtgpu_collect_damage(vgps, plane->state,
 			       crtc_state && drm_atomic_crtc_needs_modeset(crtc_state));
@@ -385,7 +436,8 @@ static int virtgpu_panic_get_buffer(struct drm_plane *plane, struct drm_scanout_
 		return -ENODEV;
 
 	fb = state->fb;
-	if (to_virtgpu_framebuffer(fb)->res->kind != VIRTGPU_RES_2D)
+	if (to_virtgpu_framebuffer(fb)->res->kind != VIRTGPU_RES_2D ||
+	    to_virtgpu_object(fb->obj[0])->import)
 		return -ENODEV;
 	shmem = to_drm_gem_shmem_obj(fb->obj[0]);
 	if (shmem->vaddr)

@@ -1,63 +1,222 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Prime: buffers shared with other devices. They are exported as virtio
- * dma-bufs, so that other virtio drivers know them for what they are.
+ * Prime: buffers shared with other devices.
+ *
+ * Ours are exported as virtio dma-bufs, so that other virtio drivers know them
+ * for what they are and can name them to the host by their UUID.
+ *
+ * Foreign ones become objects whose pages are the exporter's. As the exporter may
+ * move them, an object has them only for a while: &struct virtgpu_mapping is
+ * where they are now. Resources are told of it with ATTACH_BACKING by whoever
+ * uses them next, under the reservation lock. When the exporter moves the pages
+ * it calls virtgpu_dma_buf_move_notify(), with the lock held, too: a
+ * DETACH_BACKING goes out for each resource, and a fence in the reservation tells
+ * the exporter when the host has let go. Commands that the host runs before the
+ * detachment still find the old pages.
  */
 
+#include <linux/dma-buf.h>
+#include <linux/dma-mapping.h>
+#include <linux/dma-resv.h>
 #include <linux/module.h>
+#include <linux/slab.h>
 #include <linux/virtio_dma_buf.h>
 
 #include <drm/drm_gem.h>
 #include <drm/drm_prime.h>
+#include <drm/drm_print.h>
 
 #include "virtgpu_drv.h"
 
-/*
- * A UUID names a resource across the devices of a host. It takes
- * VIRTIO_GPU_F_RESOURCE_UUID, which this driver does not negotiate: importers
- * go by the pages.
+/* ---- UUIDs -------------------------------------------------------------- */
+
+static void virtgpu_uuid_done(struct virtgpu_cmd *cmd)
+{
+	const struct virtio_gpu_resp_resource_uuid *resp = cmd->resp;
+	struct virtgpu_resource *res = cmd->res;
+	enum virtgpu_uuid_state state = VIRTGPU_UUID_REFUSED;
+
+	if (!cmd->error) {
+		import_uuid(&res->uuid, resp->uuid);
+		state = VIRTGPU_UUID_VALID;
+	}
+	smp_store_release(&res->uuid_state, state);
+	complete_all(&res->uuid_answered);
+}
+
+/**
+ * virtio_gpu_resource_assign_uuid() - ask the host for the UUID of a resource
+ * @vgdev: the device, with VIRTIO_GPU_F_RESOURCE_UUID
+ * @res: the resource, with an owner
+ *
+ * A resource is asked for once; the answer is not waited for. Process context.
+ * See RESOURCE_ASSIGN_UUID in section 5.7.6.8 of the virtio specification.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int virtio_gpu_resource_assign_uuid(struct virtgpu_device *vgdev, struct virtgpu_resource *res)
+{
+	struct virtgpu_cmd *cmd;
+
+	if (READ_ONCE(res->uuid_state) != VIRTGPU_UUID_NONE)
+		return 0;
+	cmd = virtgpu_cmd_alloc(vgdev, VIRTGPU_RESOURCE_ASSIGN_UUID);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+	if (cmpxchg(&res->uuid_state, VIRTGPU_UUID_NONE, VIRTGPU_UUID_ASKED) !=
+	    VIRTGPU_UUID_NONE) {
+		virtgpu_cmd_put(cmd);
+		return 0;
+	}
+
+	virtgpu_encode_resource(cmd, res->id);
+	kref_get(&res->refs);
+	cmd->res = res;
+	cmd->done = virtgpu_uuid_done;
+	cmd->reported = true;
+	virtgpu_queue_submit(cmd);
+	return 0;
+}
+
+/**
+ * virtgpu_virtio_get_uuid() - &virtio_dma_buf_ops.get_uuid
+ * @buf: a dma-buf of ours
+ * @uuid: set to the UUID
+ *
+ * Waits for the host's answer. Process context.
+ *
+ * Return: 0, -ENODEV when the buffer has no UUID or the host gave none,
+ * -ETIMEDOUT when there was no answer within virtgpu_timeout(), or -ERESTARTSYS
+ * when the task is being killed.
  */
 static int virtgpu_virtio_get_uuid(struct dma_buf *buf, uuid_t *uuid)
 {
-	return -ENODEV;
+	struct virtgpu_object *obj = to_virtgpu_object(buf->priv);
+	struct virtgpu_resource *res = smp_load_acquire(&obj->res);
+	long left;
+
+	if (!res || READ_ONCE(res->uuid_state) == VIRTGPU_UUID_NONE)
+		return -ENODEV;
+	left = wait_for_completion_killable_timeout(&res->uuid_answered, virtgpu_timeout());
+	if (left <= 0)
+		return left ?: -ETIMEDOUT;
+	if (smp_load_acquire(&res->uuid_state) != VIRTGPU_UUID_VALID)
+		return -ENODEV;
+	uuid_copy(uuid, &res->uuid);
+	return 0;
 }
 
+/* ---- export ------------------------------------------------------------- */
+
+static int virtgpu_gem_attach(struct dma_buf *buf, struct dma_buf_attachment *attach)
+{
+	const struct virtgpu_object *obj = to_virtgpu_object(buf->priv);
+
+	return obj->vram ? 0 : drm_gem_map_attach(buf, attach);
+}
+
+static void virtgpu_gem_detach(struct dma_buf *buf, struct dma_buf_attachment *attach)
+{
+	const struct virtgpu_object *obj = to_virtgpu_object(buf->priv);
+
+	if (!obj->vram)
+		drm_gem_map_detach(buf, attach);
+}
+
+/**
+ * virtgpu_gem_map_dma_buf() - &dma_buf_ops.map_dma_buf
+ * @attach: who is to use the buffer
+ * @dir: what for
+ *
+ * Guest memory by its pages, memory of the host by its place in the window, which
+ * takes an importer that needs no pages.
+ *
+ * Return: the addresses, or an ERR_PTR().
+ */
 static struct sg_table *virtgpu_gem_map_dma_buf(struct dma_buf_attachment *attach,
 						enum dma_data_direction dir)
 {
-	return drm_gem_map_dma_buf(attach, dir);
+	struct virtgpu_object *obj = to_virtgpu_object(attach->dmabuf->priv);
+
+	if (!obj->vram)
+		return drm_gem_map_dma_buf(attach, dir);
+	if (!attach->peer2peer && !is_virtio_device(attach->dev))
+		return ERR_PTR(-EOPNOTSUPP);
+	return virtgpu_vram_map_dma_buf(obj, attach->dev, dir);
 }
 
+/**
+ * virtgpu_gem_unmap_dma_buf() - &dma_buf_ops.unmap_dma_buf
+ * @attach: who used the buffer
+ * @sgt: what virtgpu_gem_map_dma_buf() gave
+ * @dir: as then
+ */
 static void virtgpu_gem_unmap_dma_buf(struct dma_buf_attachment *attach, struct sg_table *sgt,
 				      enum dma_data_direction dir)
 {
-	drm_gem_unmap_dma_buf(attach, sgt, dir);
+	struct virtgpu_object *obj = to_virtgpu_object(attach->dmabuf->priv);
+
+	if (obj->vram)
+		virtgpu_vram_unmap_dma_buf(obj, attach->dev, sgt, dir);
+	else
+		drm_gem_unmap_dma_buf(attach, sgt, dir);
+}
+
+static int virtgpu_gem_begin_cpu_access(struct dma_buf *buf, enum dma_data_direction dir)
+{
+	virtgpu_object_sync_for_cpu(to_virtgpu_object(buf->priv));
+	return 0;
+}
+
+static int virtgpu_gem_end_cpu_access(struct dma_buf *buf, enum dma_data_direction dir)
+{
+	if (dir != DMA_FROM_DEVICE)
+		virtgpu_object_sync_for_device(to_virtgpu_object(buf->priv), 0, buf->size);
+	return 0;
 }
 
 static const struct virtio_dma_buf_ops virtgpu_dma_buf_ops = {
 	.ops = {
 		.attach = virtio_dma_buf_attach,
-		.detach = drm_gem_map_detach,
+		.detach = virtgpu_gem_detach,
 		.map_dma_buf = virtgpu_gem_map_dma_buf,
 		.unmap_dma_buf = virtgpu_gem_unmap_dma_buf,
+		.begin_cpu_access = virtgpu_gem_begin_cpu_access,
+		.end_cpu_access = virtgpu_gem_end_cpu_access,
 		.release = drm_gem_dmabuf_release,
 		.mmap = drm_gem_dmabuf_mmap,
 		.vmap = drm_gem_dmabuf_vmap,
 		.vunmap = drm_gem_dmabuf_vunmap,
 	},
-	.device_attach = drm_gem_map_attach,
+	.device_attach = virtgpu_gem_attach,
 	.get_uuid = virtgpu_virtio_get_uuid,
 };
+
+/* Blobs have asked when they were made, if they are for other devices at all. */
+static int virtgpu_export_uuid(struct virtgpu_object *obj)
+{
+	struct virtgpu_device *vgdev = to_virtgpu_device(obj->base.base.dev);
+	struct virtgpu_resource *res;
+
+	if (!vgdev->has_uuid)
+		return 0;
+	res = virtgpu_object_resource(obj);
+	if (IS_ERR(res))
+		return PTR_ERR(res);
+	return res->kind == VIRTGPU_RES_BLOB ? 0 : virtio_gpu_resource_assign_uuid(vgdev, res);
+}
 
 /**
  * virtgpu_gem_prime_export() - &drm_gem_object_funcs.export
  * @gem: the GEM object
  * @flags: O_CLOEXEC and O_RDWR, as for open()
  *
- * Return: the dma-buf, which holds a reference to the object, or an ERR_PTR().
+ * Return: the dma-buf, which holds a reference to the object; ERR_PTR(-EINVAL)
+ * for a blob that was not made to be shared, or another ERR_PTR().
  */
 struct dma_buf *virtgpu_gem_prime_export(struct drm_gem_object *gem, int flags)
 {
+	struct virtgpu_object *obj = to_virtgpu_object(gem);
 	struct dma_buf_export_info info = {
 		.exp_name = DRIVER_NAME,
 		.owner = THIS_MODULE,
@@ -67,8 +226,16 @@ struct dma_buf *virtgpu_gem_prime_export(struct drm_gem_object *gem, int flags)
 		.resv = gem->resv,
 		.priv = gem,
 	};
-	struct dma_buf *buf = virtio_dma_buf_export(&info);
+	struct dma_buf *buf;
+	int ret;
 
+	if (!obj->shareable)
+		return ERR_PTR(-EINVAL);
+	ret = virtgpu_export_uuid(obj);
+	if (ret)
+		return ERR_PTR(ret);
+
+	buf = virtio_dma_buf_export(&info);
 	if (IS_ERR(buf))
 		return buf;
 	drm_dev_get(gem->dev);
@@ -76,22 +243,716 @@ struct dma_buf *virtgpu_gem_prime_export(struct drm_gem_object *gem, int flags)
 	return buf;
 }
 
+/* ---- mappings of foreign buffers ---------------------------------------- */
+
+static struct dma_resv *virtgpu_import_resv(const struct virtgpu_import *import)
+{
+	return import->attach->dmabuf->resv;
+}
+
+static struct virtgpu_device *virtgpu_import_dev(const struct virtgpu_import *import)
+{
+	return to_virtgpu_device(import->obj->base.base.dev);
+}
+
+/* What the host does with the pages outside of the queue's order, too, ends. */
+static void virtgpu_mapping_wait(struct virtgpu_mapping *mapping)
+{
+	struct virtgpu_import *import = mapping->obj->import;
+	struct virtgpu_device *vgdev = virtgpu_import_dev(import);
+	struct dma_resv_iter cursor;
+	struct dma_fence *fence;
+
+	dma_resv_iter_begin(&cursor, virtgpu_import_resv(import), DMA_RESV_USAGE_BOOKKEEP);
+	dma_resv_for_each_fence_unlocked(&cursor, fence) {
+		if (!virtgpu_fence_is_ours(fence))
+			continue;
+		while (!READ_ONCE(vgdev->unmapped) &&
+		       !dma_fence_wait_timeout(fence, false, virtgpu_timeout()))
+			drm_dbg_prime(&vgdev->drm, "a moved buffer is still in use\n");
+	}
+	dma_resv_iter_end(&cursor);
+}
+
+/**
+ * virtgpu_dma_buf_unmap() - give the pages of a mapping back to the exporter
+ * @work: &virtgpu_mapping.unmap_work of a mapping without users
+ */
+static void virtgpu_dma_buf_unmap(struct work_struct *work)
+{
+	struct virtgpu_mapping *mapping = container_of(work, struct virtgpu_mapping, unmap_work);
+	struct virtgpu_import *import = mapping->obj->import;
+
+	virtgpu_mapping_wait(mapping);
+	dma_resv_lock(virtgpu_import_resv(import), NULL);
+	dma_buf_unmap_attachment(import->attach, mapping->sgt, DMA_BIDIRECTIONAL);
+	dma_resv_unlock(virtgpu_import_resv(import));
+
+	virtgpu_fence_put(mapping->fence);
+	virtgpu_object_put_ref(mapping->obj);
+	kfree(mapping);
+}
+
+static void virtgpu_mapping_release(struct kref *users)
+{
+	struct virtgpu_mapping *mapping = container_of(users, struct virtgpu_mapping, users);
+
+	if (mapping->fence->emitted)
+		virtgpu_fence_complete(mapping->fence, 0);
+	queue_work(virtgpu_import_dev(mapping->obj->import)->wq, &mapping->unmap_work);
+}
+
+/**
+ * virtgpu_mapping_put() - drop a user of a mapping
+ * @mapping: the mapping or NULL
+ *
+ * With the last one the exporter may have its pages back. Any context.
+ */
+void virtgpu_mapping_put(struct virtgpu_mapping *mapping)
+{
+	if (mapping)
+		kref_put(&mapping->users, virtgpu_mapping_release);
+}
+
+/**
+ * virtgpu_dma_buf_import_sgt() - find out where the pages of an import are
+ * @obj: the imported object
+ *
+ * Nothing to do when that is known. Process context, with the reservation lock.
+ *
+ * Return: 0, -ENODEV when the device has gone, or the exporter's errno.
+ */
+int virtgpu_dma_buf_import_sgt(struct virtgpu_object *obj)
+{
+	struct virtgpu_import *import = obj->import;
+	struct virtgpu_device *vgdev = virtgpu_import_dev(import);
+	struct virtgpu_mapping *mapping;
+	struct sg_table *sgt;
+
+	dma_resv_assert_held(virtgpu_import_resv(import));
+
+	if (import->mapping)
+		return 0;
+	mapping = kzalloc(sizeof(*mapping), GFP_KERNEL);
+	if (!mapping)
+		return -ENOMEM;
+	mapping->fence = virtgpu_fence_alloc(&import->timeline);
+	if (!mapping->fence) {
+		kfree(mapping);
+		return -ENOMEM;
+	}
+
+	sgt = READ_ONCE(vgdev->unmapped) ? ERR_PTR(-ENODEV) :
+	      dma_buf_map_attachment(import->attach, DMA_BIDIRECTIONAL);
+	if (IS_ERR(sgt)) {
+		virtgpu_fence_put(mapping->fence);
+		kfree(mapping);
+		return PTR_ERR(sgt);
+	}
+	mapping->sgt = sgt;
+	kref_init(&mapping->users);
+	kref_get(&obj->refs);
+	mapping->obj = obj;
+	INIT_WORK(&mapping->unmap_work, virtgpu_dma_buf_unmap);
+
+	spin_lock_irq(&import->lock);
+	import->mapping = mapping;
+	spin_unlock_irq(&import->lock);
+	return 0;
+}
+
+/**
+ * virtgpu_import_current() - where the pages of an import are now
+ * @obj: the imported object
+ *
+ * Return: the mapping, to be put with virtgpu_mapping_put(), or NULL.
+ */
+struct virtgpu_mapping *virtgpu_import_current(struct virtgpu_object *obj)
+{
+	struct virtgpu_import *import = obj->import;
+
+	guard(spinlock_irqsave)(&import->lock);
+	if (import->mapping)
+		kref_get(&import->mapping->users);
+	return import->mapping;
+}
+
+/* ---- the backing of resources ------------------------------------------- */
+
+/**
+ * virtgpu_backing_set() - queue the commands that give a resource its backing
+ * @res: a resource of an imported object with a mapping
+ * @cmds: the commands, consumed; afterwards the host knows the pages
+ *
+ * &virtgpu_resource.detach is there. With the reservation lock.
+ */
+void virtgpu_backing_set(struct virtgpu_resource *res, struct list_head *cmds)
+{
+	struct virtgpu_import *import = res->obj->import;
+
+	dma_resv_assert_held(virtgpu_import_resv(import));
+
+	guard(spinlock_irqsave)(&import->lock);
+	kref_get(&import->mapping->users);
+	res->backing = import->mapping;
+	if (list_empty(&res->import_link))
+		list_add_tail(&res->import_link, &import->resources);
+	virtgpu_queue_submit_list(&res->vgdev->ctrl, cmds);
+}
+
+/**
+ * virtgpu_backing_disown() - a resource of an import is about to be destroyed
+ * @res: the resource
+ *
+ * RESOURCE_UNREF ends the backing, too. Any context.
+ */
+void virtgpu_backing_disown(struct virtgpu_resource *res)
+{
+	struct virtgpu_import *import = res->obj->import;
+	struct virtgpu_cmd *detach;
+	unsigned long flags;
+
+	spin_lock_irqsave(&import->lock, flags);
+	list_del_init(&res->import_link);
+	detach = res->detach;
+	res->detach = NULL;
+	spin_unlock_irqrestore(&import->lock, flags);
+	if (detach)
+		virtgpu_cmd_put(detach);
+}
+
+/**
+ * virtgpu_backing_put() - the host has destroyed a resource of an import
+ * @res: the resource
+ */
+void virtgpu_backing_put(struct virtgpu_resource *res)
+{
+	virtgpu_mapping_put(res->backing);
+}
+
+static void virtgpu_detach_done(struct virtgpu_cmd *cmd)
+{
+	virtgpu_mapping_put(cmd->data);
+}
+
+/* The host lets go of the pages, after all that was queued before. */
+static void virtgpu_mapping_detach_locked(struct virtgpu_import *import,
+					  struct virtgpu_mapping *mapping)
+{
+	struct virtgpu_device *vgdev = virtgpu_import_dev(import);
+	struct virtgpu_resource *res;
+	struct virtgpu_cmd *cmd;
+
+	LIST_HEAD(cmds);
+
+	lockdep_assert_held(&import->lock);
+
+	list_for_each_entry(res, &import->resources, import_link) {
+		if (res->backing != mapping)
+			continue;
+		cmd = res->detach;
+		cmd->data = mapping;
+		cmd->done = virtgpu_detach_done;
+		list_add_tail(&cmd->link, &cmds);
+		res->detach = NULL;
+		res->backing = NULL;
+	}
+	mapping->leaving = false;
+	import->num_leaving--;
+	virtgpu_queue_submit_list(&vgdev->ctrl, &cmds);
+	wake_up_all(&import->detached);
+}
+
+/* @force: for a device that is not there any more */
+static void virtgpu_import_leave(struct virtgpu_import *import, bool force)
+{
+	struct virtgpu_mapping *mapping = import->mapping;
+
+	guard(spinlock_irqsave)(&import->lock);
+	import->mapping = NULL;
+	mapping->leaving = true;
+	import->num_leaving++;
+	if (!mapping->holds || force)
+		virtgpu_mapping_detach_locked(import, mapping);
+}
+
+static void virtgpu_import_unmap_locked(struct virtgpu_import *import, bool force)
+{
+	struct virtgpu_mapping *mapping = import->mapping;
+	struct dma_resv *resv = virtgpu_import_resv(import);
+	struct dma_fence *fence;
+	int ret;
+
+	dma_resv_assert_held(resv);
+
+	if (!mapping)
+		return;
+	ret = dma_resv_reserve_fences(resv, 1);
+	virtgpu_fence_emit(mapping->fence);
+	fence = dma_fence_get(&mapping->fence->base);
+	if (!ret)
+		dma_resv_add_fence(resv, fence, DMA_RESV_USAGE_BOOKKEEP);
+	virtgpu_import_leave(import, force);
+	virtgpu_mapping_put(mapping);
+
+	/* Without memory for telling the exporter it has to wait here. */
+	if (ret && !dma_fence_wait_timeout(fence, false, virtgpu_timeout()))
+		drm_err(&virtgpu_import_dev(import)->drm, "host keeps a buffer that moves\n");
+	dma_fence_put(fence);
+}
+
+/**
+ * virtgpu_dma_buf_move_notify() - the exporter moves a buffer
+ * @attach: our attachment
+ *
+ * Called with the reservation lock.
+ */
+static void virtgpu_dma_buf_move_notify(struct dma_buf_attachment *attach)
+{
+	struct virtgpu_object *obj = attach->importer_priv;
+
+	/* While it is being attached there is nothing that could be mapped. */
+	if (obj->import->attach)
+		virtgpu_import_unmap_locked(obj->import, false);
+}
+
+/**
+ * virtgpu_import_hold() - count on the pages of an import
+ * @obj: the imported object, with a mapping
+ *
+ * For a submission that is queued later. With the reservation lock.
+ *
+ * Return: the mapping, whose pages the host has until virtgpu_import_unhold().
+ */
+struct virtgpu_mapping *virtgpu_import_hold(struct virtgpu_object *obj)
+{
+	struct virtgpu_import *import = obj->import;
+
+	dma_resv_assert_held(virtgpu_import_resv(import));
+
+	guard(spinlock_irqsave)(&import->lock);
+	kref_get(&import->mapping->users);
+	import->mapping->holds++;
+	return import->mapping;
+}
+
+/**
+ * virtgpu_import_unhold() - a submission has been queued, or is given up
+ * @mapping: from virtgpu_import_hold()
+ *
+ * Any context.
+ */
+void virtgpu_import_unhold(struct virtgpu_mapping *mapping)
+{
+	struct virtgpu_import *import = mapping->obj->import;
+	unsigned long flags;
+
+	spin_lock_irqsave(&import->lock, flags);
+	if (!--mapping->holds && mapping->leaving)
+		virtgpu_mapping_detach_locked(import, mapping);
+	spin_unlock_irqrestore(&import->lock, flags);
+	virtgpu_mapping_put(mapping);
+}
+
+/**
+ * virtgpu_import_wait() - wait for submissions that count on pages which moved
+ * @obj: the imported object
+ *
+ * Process context, without the reservation lock.
+ *
+ * Return: 0, -ETIMEDOUT, or -ERESTARTSYS when the task is being killed.
+ */
+int virtgpu_import_wait(struct virtgpu_object *obj)
+{
+	struct virtgpu_import *import = obj->import;
+	long left;
+
+	if (likely(!READ_ONCE(import->num_leaving)))
+		return 0;
+	left = wait_event_killable_timeout(import->detached, !READ_ONCE(import->num_leaving),
+					   virtgpu_timeout());
+	return left < 0 ? left : left ? 0 : -ETIMEDOUT;
+}
+
+/**
+ * virtgpu_import_pin() - keep a buffer where it is, for the host to show it
+ * @obj: the imported object
+ *
+ * Process context.
+ *
+ * Return: 0 or the exporter's errno.
+ */
+int virtgpu_import_pin(struct virtgpu_object *obj)
+{
+	struct virtgpu_import *import = obj->import;
+	int ret;
+
+	ret = dma_resv_lock_interruptible(virtgpu_import_resv(import), NULL);
+	if (ret)
+		return ret;
+	ret = dma_buf_pin(import->attach);
+	dma_resv_unlock(virtgpu_import_resv(import));
+	return ret;
+}
+
+/**
+ * virtgpu_import_unpin() - the host does not show a buffer any more
+ * @obj: the imported object
+ *
+ * Process context.
+ */
+void virtgpu_import_unpin(struct virtgpu_object *obj)
+{
+	struct virtgpu_import *import = obj->import;
+
+	dma_resv_lock(virtgpu_import_resv(import), NULL);
+	dma_buf_unpin(import->attach);
+	dma_resv_unlock(virtgpu_import_resv(import));
+}
+
+/* ---- what was drawn while the pages moved ------------------------------- */
+
+static struct virtgpu_resource *virtgpu_import_next_stale(struct virtgpu_import *import)
+{
+	struct virtgpu_resource *res;
+
+	guard(spinlock_irq)(&import->lock);
+	list_for_each_entry(res, &import->resources, import_link) {
+		if (res->stale && kref_get_unless_zero(&res->users)) {
+			res->stale = false;
+			return res;
+		}
+	}
+	return NULL;
+}
+
+/* All of it, since what changed is not known any more. */
+static int virtgpu_resource_refresh_locked(struct virtgpu_resource *res)
+{
+	struct drm_rect rect = DRM_RECT_INIT(0, 0, res->visible, res->height);
+	struct virtgpu_cmd *transfer, *flush;
+	int ret;
+
+	LIST_HEAD(reserved);
+	LIST_HEAD(cmds);
+
+	ret = virtgpu_resource_attach_locked(res) ?: virtgpu_cmd_reserve(&reserved, 2);
+	if (ret)
+		return ret;
+	if (dma_resv_wait_timeout(res->obj->base.base.resv, DMA_RESV_USAGE_KERNEL, false,
+				  virtgpu_timeout()) <= 0) {
+		virtgpu_cmd_unreserve(&reserved);
+		return -ETIMEDOUT;
+	}
+	virtgpu_object_sync_for_device(res->obj, 0, res->obj->base.base.size);
+	transfer = virtgpu_cmd_take(res->vgdev, &reserved, VIRTGPU_TRANSFER_TO_HOST_2D);
+	flush = virtgpu_cmd_take(res->vgdev, &reserved, VIRTGPU_RESOURCE_FLUSH);
+	virtgpu_encode_transfer_2d(transfer, res->id, res->offset, &rect);
+	virtgpu_encode_flush(flush, res->id, &rect);
+	list_add_tail(&transfer->link, &cmds);
+	list_add_tail(&flush->link, &cmds);
+	virtgpu_import_submit(res, &cmds);
+	return 0;
+}
+
+static void virtgpu_import_refresh(struct work_struct *work)
+{
+	struct virtgpu_import *import = container_of(work, struct virtgpu_import, refresh_work);
+	struct dma_resv *resv = virtgpu_import_resv(import);
+	struct virtgpu_object *obj = import->obj;
+	struct virtgpu_resource *res;
+	int ret;
+
+	while ((res = virtgpu_import_next_stale(import))) {
+		do {
+			ret = virtgpu_import_wait(obj);
+			if (ret)
+				break;
+			dma_resv_lock(resv, NULL);
+			ret = virtgpu_resource_refresh_locked(res);
+			dma_resv_unlock(resv);
+		} while (ret == -EAGAIN);
+		virtgpu_resource_put(res);
+		if (ret)
+			drm_dbg_prime(obj->base.base.dev, "moved buffer not shown: %d\n", ret);
+	}
+	virtgpu_object_put_ref(obj);
+}
+
+/**
+ * virtgpu_import_submit() - queue the commands of a commit
+ * @res: the resource that the commit shows, of an imported object
+ * @cmds: the commands, consumed
+ *
+ * A commit must not take the reservation lock. When the pages are on the move, the
+ * transfers among the commands are left out, and made up for later. Any context.
+ */
+void virtgpu_import_submit(struct virtgpu_resource *res, struct list_head *cmds)
+{
+	struct virtgpu_import *import = res->obj->import;
+	struct virtgpu_cmd *cmd, *next;
+
+	guard(spinlock_irqsave)(&import->lock);
+	list_for_each_entry_safe(cmd, next, cmds, link) {
+		if ((res->backing && !res->backing->leaving) ||
+		    cmd->info->type != VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D)
+			continue;
+		list_del(&cmd->link);
+		virtgpu_cmd_put(cmd);
+		res->stale = true;
+	}
+	virtgpu_queue_submit_list(&res->vgdev->ctrl, cmds);
+	if (!res->stale)
+		return;
+	kref_get(&import->obj->refs);
+	if (!queue_work(res->vgdev->wq, &import->refresh_work))
+		virtgpu_object_put_ref(import->obj);
+}
+
+/* ---- import ------------------------------------------------------------- */
+
+static int virtgpu_import_mmap(struct drm_gem_object *gem, struct vm_area_struct *vma)
+{
+	int ret;
+
+	/* The mapping is the exporter's, and keeps the dma-buf, not our object. */
+	vma->vm_private_data = NULL;
+	vma->vm_ops = NULL;
+	ret = dma_buf_mmap(gem->import_attach->dmabuf, vma, 0);
+	if (ret)
+		return ret;
+	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
+	drm_gem_object_put(gem);
+	return 0;
+}
+
+static int virtgpu_import_vmap(struct drm_gem_object *gem, struct iosys_map *map)
+{
+	return dma_buf_vmap(gem->import_attach->dmabuf, map);
+}
+
+static void virtgpu_import_vunmap(struct drm_gem_object *gem, struct iosys_map *map)
+{
+	dma_buf_vunmap(gem->import_attach->dmabuf, map);
+}
+
+/**
+ * virtgpu_dma_buf_free_obj() - &drm_gem_object_funcs.free of an import
+ * @gem: the GEM object
+ *
+ * The dma-buf is detached from when the host has let go of its pages.
+ */
+static void virtgpu_dma_buf_free_obj(struct drm_gem_object *gem)
+{
+	struct virtgpu_object *obj = to_virtgpu_object(gem);
+	struct virtgpu_import *import = obj->import;
+	struct virtgpu_mapping *mapping;
+
+	dma_resv_lock(gem->resv, NULL);
+	spin_lock_irq(&import->lock);
+	mapping = import->mapping;
+	import->mapping = NULL;
+	spin_unlock_irq(&import->lock);
+	dma_resv_unlock(gem->resv);
+
+	virtgpu_resource_put(obj->res);
+	virtgpu_mapping_put(mapping);
+	virtgpu_object_put_ref(obj);
+}
+
+static const struct drm_gem_object_funcs virtgpu_import_funcs = {
+	.free = virtgpu_dma_buf_free_obj,
+	.open = virtgpu_gem_open,
+	.close = virtgpu_gem_close,
+	.vmap = virtgpu_import_vmap,
+	.vunmap = virtgpu_import_vunmap,
+	.mmap = virtgpu_import_mmap,
+};
+
+/**
+ * virtgpu_import_release() - end an import that the host does not use any more
+ * @obj: the object, without references; freed
+ *
+ * Process context.
+ */
+void virtgpu_import_release(struct virtgpu_object *obj)
+{
+	struct virtgpu_device *vgdev = to_virtgpu_device(obj->base.base.dev);
+	struct virtgpu_import *import = obj->import;
+	struct dma_buf *buf = import->attach->dmabuf;
+	struct device *dev = import->attach->dev;
+
+	mutex_lock(&vgdev->mapped_lock);
+	list_del(&import->link);
+	mutex_unlock(&vgdev->mapped_lock);
+
+	dma_buf_detach(buf, import->attach);
+	drm_gem_object_release(&obj->base.base);
+	dma_buf_put(buf);
+	put_device(dev);
+	kfree(import);
+	kfree(obj);
+}
+
+/**
+ * virtgpu_dma_buf_init_obj() - make an object of an attachment
+ * @vgdev: the device
+ * @obj: the object, with an import
+ * @attach: the attachment
+ */
+static void virtgpu_dma_buf_init_obj(struct virtgpu_device *vgdev, struct virtgpu_object *obj,
+				     struct dma_buf_attachment *attach)
+{
+	struct drm_gem_object *gem = &obj->base.base;
+	struct virtgpu_import *import = obj->import;
+
+	get_dma_buf(attach->dmabuf);
+	get_device(attach->dev);
+	gem->funcs = &virtgpu_import_funcs;
+	gem->import_attach = attach;
+	gem->resv = attach->dmabuf->resv;
+	drm_gem_private_object_init(&vgdev->drm, gem, attach->dmabuf->size);
+
+	dma_resv_lock(gem->resv, NULL);
+	import->attach = attach;
+	dma_resv_unlock(gem->resv);
+	mutex_lock(&vgdev->mapped_lock);
+	list_add(&import->link, &vgdev->imports);
+	mutex_unlock(&vgdev->mapped_lock);
+}
+
+static struct virtgpu_import *virtgpu_import_alloc(struct virtgpu_object *obj)
+{
+	struct virtgpu_import *import = kzalloc(sizeof(*import), GFP_KERNEL);
+
+	if (!import)
+		return NULL;
+	import->obj = obj;
+	virtgpu_timeline_init(&import->timeline);
+	spin_lock_init(&import->lock);
+	INIT_LIST_HEAD(&import->resources);
+	init_waitqueue_head(&import->detached);
+	INIT_WORK(&import->refresh_work, virtgpu_import_refresh);
+	return import;
+}
+
+static const struct dma_buf_attach_ops virtgpu_dma_buf_attach_ops = {
+	.allow_peer2peer = true,
+	.VIRTGPU_MOVE_NOTIFY = virtgpu_dma_buf_move_notify,
+};
+
 /**
  * virtgpu_gem_prime_import() - &drm_driver.gem_prime_import
  * @drm: the DRM device
  * @buf: the dma-buf
  *
  * A buffer that this device exported comes back as the object it was made of.
+ * That of another device is attached to; its pages are asked for with the first
+ * use.
  *
- * Return: the GEM object with a reference, or ERR_PTR(-EOPNOTSUPP) for the
- * buffer of another device.
+ * Return: the GEM object with a reference, or an ERR_PTR().
  */
 struct drm_gem_object *virtgpu_gem_prime_import(struct drm_device *drm, struct dma_buf *buf)
 {
+	struct virtgpu_device *vgdev = to_virtgpu_device(drm);
 	struct drm_gem_object *gem = buf->priv;
+	struct dma_buf_attachment *attach;
+	struct virtgpu_object *obj;
 
-	if (buf->ops != &virtgpu_dma_buf_ops.ops || gem->dev != drm)
-		return ERR_PTR(-EOPNOTSUPP);
-	drm_gem_object_get(gem);
+	if (buf->ops == &virtgpu_dma_buf_ops.ops && gem->dev == drm) {
+		drm_gem_object_get(gem);
+		return gem;
+	}
+	if (!buf->size || !PAGE_ALIGNED(buf->size))
+		return ERR_PTR(-EINVAL);
+	if (READ_ONCE(vgdev->unmapped))
+		return ERR_PTR(-ENODEV);
+
+	gem = virtgpu_object_alloc(drm, buf->size);
+	if (IS_ERR(gem))
+		return gem;
+	obj = to_virtgpu_object(gem);
+	obj->import = virtgpu_import_alloc(obj);
+	if (!obj->import) {
+		kfree(obj);
+		return ERR_PTR(-ENOMEM);
+	}
+	attach = dma_buf_dynamic_attach(buf, vgdev->import_dev, &virtgpu_dma_buf_attach_ops, obj);
+	if (IS_ERR(attach)) {
+		kfree(obj->import);
+		kfree(obj);
+		return ERR_CAST(attach);
+	}
+	virtgpu_dma_buf_init_obj(vgdev, obj, attach);
 	return gem;
+}
+
+static struct virtgpu_import *virtgpu_imports_take(struct virtgpu_device *vgdev)
+{
+	struct virtgpu_import *import;
+
+	guard(mutex)(&vgdev->mapped_lock);
+	vgdev->unmapped = true;
+	list_for_each_entry(import, &vgdev->imports, link) {
+		if (!kref_get_unless_zero(&import->obj->refs))
+			continue;
+		list_del_init(&import->link);
+		return import;
+	}
+	return NULL;
+}
+
+/**
+ * virtgpu_imports_unmap_all() - let go of all foreign pages
+ * @vgdev: the device, reset and with its queues dead
+ *
+ * Process context.
+ */
+void virtgpu_imports_unmap_all(struct virtgpu_device *vgdev)
+{
+	struct virtgpu_import *import;
+
+	while ((import = virtgpu_imports_take(vgdev))) {
+		dma_resv_lock(virtgpu_import_resv(import), NULL);
+		virtgpu_import_unmap_locked(import, true);
+		dma_resv_unlock(virtgpu_import_resv(import));
+		virtgpu_object_put_ref(import->obj);
+	}
+	flush_workqueue(vgdev->wq);
+}
+
+static void virtgpu_import_dev_reset(void *data)
+{
+	struct device *dev = data;
+
+	dev->dma_mask = NULL;
+	dev->dma_parms = NULL;
+}
+
+/**
+ * virtgpu_imports_init() - choose the device that foreign buffers are mapped for
+ * @vgdev: the device
+ *
+ * Without VIRTIO_F_ACCESS_PLATFORM a virtio device goes by physical addresses,
+ * even where its parent on the bus is behind an IOMMU. Those are what the DMA API
+ * gives for a device that has none: the virtio device.
+ *
+ * Return: 0 or a negative errno.
+ */
+int virtgpu_imports_init(struct virtgpu_device *vgdev)
+{
+	struct device *dev = &vgdev->vdev->dev;
+	int ret;
+
+	INIT_LIST_HEAD(&vgdev->imports);
+	vgdev->import_dev = vgdev->use_dma_api ? vgdev->dma_dev : dev;
+	if (vgdev->use_dma_api)
+		return 0;
+
+	dev->dma_parms = &vgdev->dma_parms;
+	ret = devm_add_action_or_reset(dev, virtgpu_import_dev_reset, dev);
+	if (ret)
+		return ret;
+	dma_set_max_seg_size(dev, UINT_MAX);
+	return dma_coerce_mask_and_coherent(dev, DMA_BIT_MASK(64));
 }

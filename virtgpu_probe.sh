@@ -61,6 +61,8 @@ struct drm_framebuffer *probe(const struct drm_mode_config_funcs *f)
 void *probe(void) { return drm_gem_vmap_unlocked; }' "$@"
 	probe ASYNC_CHECK_FLIP '#include <drm/drm_modeset_helper_vtables.h>
 int probe(const struct drm_plane_helper_funcs *f) { return f->atomic_async_check(NULL, NULL, true); }' "$@"
+	probe INVALIDATE_MAPPINGS '#include <linux/dma-buf.h>
+int probe(const struct dma_buf_attach_ops *o) { return sizeof(o->invalidate_mappings); }' "$@"
 	probe PANIC_PAGES '#include <drm/drm_panic.h>
 int probe(struct drm_scanout_buffer *sb) { return sizeof(sb->pages); }' "$@"
 	probe DRIVER_DATE '#include <drm/drm_drv.h>

@@ -42,6 +42,8 @@
  * @cmd: the submission
  * @deps: the fences, with references
  * @num_deps: how many
+ * @held: pages of foreign buffers that the submission counts on
+ * @num_held: how many
  * @pending: fences not signalled yet, and one for the job's being set up
  * @cbs: a callback for each fence
  */
@@ -51,6 +53,8 @@ struct virtgpu_job {
 	struct virtgpu_cmd *cmd;
 	struct dma_fence **deps;
 	unsigned int num_deps;
+	struct virtgpu_mapping **held;
+	unsigned int num_held;
 	atomic_t pending;
 	struct virtgpu_job_cb {
 		struct dma_fence_cb base;
@@ -68,6 +72,9 @@ static void virtgpu_fences_put(struct dma_fence **fences, unsigned int count)
 static void virtgpu_job_free(struct virtgpu_job *job)
 {
 	virtgpu_fences_put(job->deps, job->num_deps);
+	while (job->num_held--)
+		virtgpu_import_unhold(job->held[job->num_held]);
+	kfree(job->held);
 	kfree(job);
 }
 
@@ -390,7 +397,7 @@ static int virtgpu_submit_implicit_deps(struct virtgpu_submit *submit,
 	struct dma_fence *fence;
 	int ret = 0;
 
-	if (!gem->dma_buf)
+	if (!gem->dma_buf && !gem->import_attach)
 		return 0;
 	dma_resv_for_each_fence(&cursor, gem->resv, DMA_RESV_USAGE_READ, fence) {
 		if (virtgpu_fence_is_ours(fence))
@@ -416,7 +423,8 @@ static int virtgpu_submit_lock_bos(struct virtgpu_submit *submit)
 			return ret;
 	}
 	for (i = 0; i < submit->num_bos; i++) {
-		ret = virtgpu_submit_implicit_deps(submit, submit->bos[i]);
+		ret = virtgpu_object_prepare_locked(to_virtgpu_object(submit->bos[i])) ?:
+		      virtgpu_submit_implicit_deps(submit, submit->bos[i]);
 		if (ret)
 			return ret;
 	}
@@ -510,6 +518,28 @@ static int virtgpu_submit_fence(struct virtgpu_submit *submit)
 	return 0;
 }
 
+/* The pages must not move away before the submission is queued. */
+static int virtgpu_job_hold(struct virtgpu_job *job, struct virtgpu_submit *submit)
+{
+	unsigned int imports = 0;
+	u32 i;
+
+	for (i = 0; i < submit->num_bos; i++)
+		imports += !!to_virtgpu_object(submit->bos[i])->import;
+	if (!imports)
+		return 0;
+	job->held = kmalloc_array(imports, sizeof(*job->held), GFP_KERNEL);
+	if (!job->held)
+		return -ENOMEM;
+	for (i = 0; i < submit->num_bos; i++) {
+		struct virtgpu_object *obj = to_virtgpu_object(submit->bos[i]);
+
+		if (obj->import)
+			job->held[job->num_held++] = virtgpu_import_hold(obj);
+	}
+	return 0;
+}
+
 static int virtgpu_submit_job(struct virtgpu_submit *submit)
 {
 	struct virtgpu_job *job;
@@ -525,7 +555,7 @@ static int virtgpu_submit_job(struct virtgpu_submit *submit)
 		return -ENOMEM;
 	job->ctx = submit->ctx;
 	submit->job = job;
-	return 0;
+	return virtgpu_job_hold(job, submit);
 }
 
 /* ---- the point of no return --------------------------------------------- */
@@ -668,7 +698,8 @@ static void virtgpu_submit_cleanup(struct virtgpu_submit *submit, int error)
 	virtgpu_fences_put(submit->deps, submit->num_deps);
 	virtgpu_syncobjs_free(submit->in, submit->args->num_in_syncobjs);
 	virtgpu_syncobjs_free(submit->out, submit->args->num_out_syncobjs);
-	kfree(submit->job);
+	if (submit->job)
+		virtgpu_job_free(submit->job);
 }
 
 static int virtgpu_submit_prepare(struct virtgpu_submit *submit)

@@ -9,6 +9,7 @@
  * host has answered the unmapping.
  */
 
+#include <linux/dma-mapping.h>
 #include <linux/io.h>
 #include <linux/ioport.h>
 #include <linux/slab.h>
@@ -462,6 +463,98 @@ void virtgpu_vram_free(struct virtgpu_object *obj)
 	kfree(obj->vram);
 	drm_gem_object_release(&obj->base.base);
 	kfree(obj);
+}
+
+/* An address for each GiB: the length of an entry is 32 bits wide. */
+static struct sg_table *virtgpu_vram_sgt(dma_addr_t addr, size_t size)
+{
+	struct sg_table *sgt = kmalloc(sizeof(*sgt), GFP_KERNEL);
+	struct scatterlist *sg;
+	unsigned int i;
+	int ret;
+
+	if (!sgt)
+		return ERR_PTR(-ENOMEM);
+	ret = sg_alloc_table(sgt, DIV_ROUND_UP(size, SZ_1G), GFP_KERNEL);
+	if (ret) {
+		kfree(sgt);
+		return ERR_PTR(ret);
+	}
+	for_each_sgtable_dma_sg(sgt, sg, i) {
+		sg_dma_address(sg) = addr + (u64)i * SZ_1G;
+		sg_dma_len(sg) = min_t(size_t, size - (size_t)i * SZ_1G, SZ_1G);
+	}
+	return sgt;
+}
+
+/* What the CPU cannot map has no addresses, only a UUID, for virtio devices. */
+static struct sg_table *virtgpu_vram_no_addresses(struct virtgpu_object *obj, struct device *dev)
+{
+	struct sg_table *sgt;
+
+	if (!is_virtio_device(dev) || obj->res->uuid_state == VIRTGPU_UUID_NONE)
+		return ERR_PTR(-EINVAL);
+	sgt = kzalloc(sizeof(*sgt), GFP_KERNEL);
+	return sgt ?: ERR_PTR(-ENOMEM);
+}
+
+/**
+ * virtgpu_vram_map_dma_buf() - let a device use memory of the host
+ * @obj: the object
+ * @dev: the device
+ * @dir: what it does
+ *
+ * Its place in the window is kept until virtgpu_vram_unmap_dma_buf(). Process
+ * context.
+ *
+ * Return: the addresses, without pages; none for a virtio device that goes by the
+ * UUID of memory which cannot be mapped; or an ERR_PTR().
+ */
+struct sg_table *virtgpu_vram_map_dma_buf(struct virtgpu_object *obj, struct device *dev,
+					  enum dma_data_direction dir)
+{
+	struct virtgpu_device *vgdev = virtgpu_vram_dev(obj);
+	size_t size = obj->base.base.size;
+	struct sg_table *sgt;
+	dma_addr_t addr;
+	int ret;
+
+	if (!(obj->vram->flags & VIRTGPU_BLOB_FLAG_USE_MAPPABLE) || !vgdev->has_host_visible)
+		return virtgpu_vram_no_addresses(obj, dev);
+
+	guard(mutex)(&vgdev->window_lock);
+	ret = virtgpu_vram_map_locked(vgdev, obj);
+	if (ret)
+		return ERR_PTR(ret);
+	addr = dma_map_resource(dev, obj->vram->node.start, size, dir, DMA_ATTR_SKIP_CPU_SYNC);
+	if (dma_mapping_error(dev, addr))
+		return ERR_PTR(-EIO);
+	sgt = virtgpu_vram_sgt(addr, size);
+	if (IS_ERR(sgt))
+		dma_unmap_resource(dev, addr, size, dir, DMA_ATTR_SKIP_CPU_SYNC);
+	else
+		obj->vram->vmap_count++;
+	return sgt;
+}
+
+/**
+ * virtgpu_vram_unmap_dma_buf() - a device does not use memory of the host any more
+ * @obj: the object
+ * @dev: the device
+ * @sgt: from virtgpu_vram_map_dma_buf()
+ * @dir: as then
+ */
+void virtgpu_vram_unmap_dma_buf(struct virtgpu_object *obj, struct device *dev,
+				struct sg_table *sgt, enum dma_data_direction dir)
+{
+	if (sgt->nents) {
+		guard(mutex)(&virtgpu_vram_dev(obj)->window_lock);
+		dma_unmap_resource(dev, sg_dma_address(sgt->sgl), obj->base.base.size, dir,
+				   DMA_ATTR_SKIP_CPU_SYNC);
+		obj->vram->vmap_count--;
+	}
+	sg_free_table(sgt);
+	kfree(sgt);
 }
 
 static void virtgpu_window_release(struct drm_device *drm, void *data)
