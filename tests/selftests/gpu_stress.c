@@ -9,7 +9,7 @@
 #include "gpu_test.h"
 
 #define PROGRAMS	8
-#define SECONDS		10
+#define SECONDS		60
 #define BOS		16
 
 /**
