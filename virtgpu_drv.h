@@ -952,7 +952,7 @@ static inline void virtgpu_debugfs_init(struct virtgpu_device *vgdev) { }
  * @display_retry: delay of the next try after an unanswered question, jiffies
  * @hotplug_mode_update: the property of that name
  * @fb_lock: protects the late making of &virtgpu_framebuffer.res
- * @blob_scanout: can the host show blobs of the guest's memory? Protected by
+ * @blob_scanout: can the host show blobs of the guest's memory? Written with
  *		  @fb_lock
  * @outputs: the first @num_scanouts are in use
  */

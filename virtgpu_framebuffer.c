@@ -183,7 +183,7 @@ static int virtgpu_fb_use_memory(struct virtgpu_framebuffer *vgfb)
 
 	if (res && res->kind != VIRTGPU_RES_2D && !virtgpu_fb_is_guest_blob(res))
 		return virtgpu_fb_use_resource(vgfb, res) ?: 1;
-	if (vgfb->format->convert || vgdev->blob_scanout == VIRTGPU_NO)
+	if (vgfb->format->convert || READ_ONCE(vgdev->blob_scanout) == VIRTGPU_NO)
 		return 0;
 
 	if (obj->import && vgdev->has_blob)
@@ -254,7 +254,7 @@ static int virtgpu_fb_try_blob(struct virtgpu_framebuffer *vgfb, int scanout,
 	virtgpu_cmd_put(cmd);
 	if (ret == -ERESTARTSYS || ret == -ETIMEDOUT || ret == -ENODEV)
 		return ret;
-	vgdev->blob_scanout = ret ? VIRTGPU_NO : VIRTGPU_YES;
+	WRITE_ONCE(vgdev->blob_scanout, ret ? VIRTGPU_NO : VIRTGPU_YES);
 	drm_dbg_kms(&vgdev->drm, "host can%s show blobs of guest memory\n", ret ? "not" : "");
 	return 0;
 }

@@ -767,10 +767,19 @@ int virtgpu_object_prepare_locked(struct virtgpu_object *obj)
 	return obj->import ? virtgpu_resource_attach_locked(obj->res) : 0;
 }
 
+/* A blob over foreign pages, where the host takes its size. */
+static bool virtgpu_object_wants_blob(const struct virtgpu_object *obj)
+{
+	const struct virtgpu_device *vgdev = to_virtgpu_device(obj->base.base.dev);
+
+	return obj->import && vgdev->has_blob &&
+	       (!vgdev->blob_alignment || IS_ALIGNED(obj->base.base.size, vgdev->blob_alignment));
+}
+
 /**
- * virtgpu_object_get_resource() - a 2D resource over an object's pages
+ * virtgpu_object_get_resource() - a resource over an object's pages
  * @obj: the object, large enough
- * @desc: format, size and offset
+ * @desc: format, size and offset of a 2D one, or the blob of an imported object
  *
  * The object's own resource where that is what is wanted, else one more. Its
  * creation is under way when this returns; virtgpu_resource_wait() tells how it
@@ -793,7 +802,9 @@ struct virtgpu_resource *virtgpu_object_get_resource(struct virtgpu_object *obj,
 		res = virtgpu_resource_get(obj->res);
 	} else {
 		res = virtgpu_resource_create_locked(obj, desc);
-		if (!IS_ERR(res) && !obj->res)
+		/* Programs know an import by its blob, if there can be one. */
+		if (!IS_ERR(res) && !obj->res &&
+		    (desc->kind == VIRTGPU_RES_BLOB || !virtgpu_object_wants_blob(obj)))
 			smp_store_release(&obj->res, virtgpu_resource_get(res));
 	}
 	dma_resv_unlock(gem->resv);
@@ -822,15 +833,6 @@ int virtgpu_object_init_resource(struct virtgpu_object *obj,
 		return PTR_ERR(res);
 	smp_store_release(&obj->res, res);
 	return 0;
-}
-
-/* A blob over foreign pages, where the host takes its size. */
-static bool virtgpu_object_wants_blob(const struct virtgpu_object *obj)
-{
-	const struct virtgpu_device *vgdev = to_virtgpu_device(obj->base.base.dev);
-
-	return obj->import && vgdev->has_blob &&
-	       (!vgdev->blob_alignment || IS_ALIGNED(obj->base.base.size, vgdev->blob_alignment));
 }
 
 static struct virtgpu_resource *virtgpu_object_make_resource(struct virtgpu_object *obj)
