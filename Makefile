@@ -8,7 +8,7 @@ LAB := lab/lab
 Q := $(if $(filter 1,$(V)),,@)
 export V
 
-.PHONY: all help setup lab run check selftests install clean
+.PHONY: all help setup lab run check selftests device install clean
 
 all:
 	$(Q)test -f $(KDIR)/Makefile || { \
@@ -23,6 +23,7 @@ help:
 	@echo "make run                 build it, boot a guest with it, draw, save out/run.png"
 	@echo "make check               run all tests; the last line is their sum"
 	@echo "make selftests           build the test programs, into out/selftests"
+	@echo "make device              build the scripted GPU alone, out/device/virtgpu-device"
 	@echo "make setup               install what the lab needs on this machine (apt)"
 	@echo "make lab                 build the lab: compilers, kernels, guest (once, 5 GB)"
 	@echo "make clean               remove what was built here (lab/lab clean: the lab)"
@@ -50,6 +51,10 @@ check: lab
 
 selftests: lab
 	$(Q)$(LAB) enter make -C tests/selftests OUT=/src/out/selftests
+
+# Needs no lab, only a C compiler
+device:
+	$(Q)$(MAKE) -C tests/device OUT=$(CURDIR)/out/device
 
 install:
 	$(Q)$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install

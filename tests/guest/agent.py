@@ -13,6 +13,12 @@ answer says at which OFFSET and of what LENGTH.
                       -> ok W H HOTX HOTY OFFSET LENGTH (all 0: hidden)
     mark              forget QEMU's trace so far
     trace REGEX       lines of the trace since the mark -> ok N OFFSET LENGTH
+
+With the scripted GPU (tests/device) it is the device that is asked for pictures,
+cursors and sizes, and what it got is told as QEMU's trace would. There are also
+
+    dev REQUEST       a request of the device's control socket -> ok its answer
+    devlog REGEX      lines of its log since the mark -> ok N OFFSET LENGTH
 """
 
 import json
@@ -22,6 +28,7 @@ import select
 import subprocess
 import time
 
+from device import DeviceError
 from qemu import QmpError
 from rfb import Rfb
 
@@ -86,7 +93,7 @@ class Agent:
             return f'error no such request: {request}'
         try:
             return f'ok {method(rest)}'.rstrip()
-        except (QmpError, ValueError, IndexError, OSError, re.error,
+        except (DeviceError, QmpError, ValueError, IndexError, OSError, re.error,
                 subprocess.CalledProcessError) as error:
             return 'error ' + ' '.join(str(error).split())
 
@@ -158,8 +165,39 @@ class Agent:
         self.marked = os.path.getsize(self.qemu.trace_path)
         return ''
 
+    def matching(self, pattern, lines):
+        pattern = re.compile(pattern)
+        lines = [line for line in lines if pattern.search(line)]
+        return f'{len(lines)} ' + self.put('\n'.join(lines).encode() + b'\0')
+
     def do_trace(self, pattern):
         self.settle()
-        pattern = re.compile(pattern)
-        lines = [t for t in self.trace_since(self.marked) if pattern.search(t)]
-        return f'{len(lines)} ' + self.put('\n'.join(lines).encode() + b'\0')
+        return self.matching(pattern, self.trace_since(self.marked))
+
+
+class ScriptedAgent(Agent):
+    """Serves a guest whose GPU is the scripted one."""
+
+    @property
+    def device(self):
+        return self.qemu.device
+
+    def do_resize(self, rest):
+        return self.device.ask(f'display {rest}')
+
+    def do_cursor(self, rest):
+        width, height, hot_x, hot_y, pixels = self.device.cursor(int(rest))
+        return f'{width} {height} {hot_x} {hot_y} ' + self.put(pixels)
+
+    def do_mark(self, _):
+        self.device.mark()
+        return ''
+
+    def do_trace(self, pattern):
+        return self.matching(pattern, self.device.trace_lines())
+
+    def do_dev(self, request):
+        return self.device.ask(request)
+
+    def do_devlog(self, pattern):
+        return self.matching(pattern, self.device.log_lines())

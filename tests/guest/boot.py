@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import programs
-from agent import Agent
+from agent import Agent, ScriptedAgent
 from panic import panic_results
 from qemu import Qemu
 from programs import HERE, SOURCE
@@ -103,7 +103,7 @@ class Guest:
                          payload(job, dir), f'{LAB}/disk.img',
                          f'{CMDLINE} {setup.append} {job.append}', args=job.qemu_args,
                          terminal=job.interactive, accel=job.accel)
-        self.agent = Agent(self.qemu, dir, job.out)
+        self.agent = (ScriptedAgent if self.qemu.device else Agent)(self.qemu, dir, job.out)
 
     def serve(self):
         """Until the guest ends or its time is over."""
@@ -111,9 +111,8 @@ class Guest:
         while not self.crashed:
             left = end - time.monotonic()
             if left <= 0:
-                self.stream.results.append(Result(
-                    'guest', 'fail', f'not done after {self.job.timeout} s: killed'))
-                self.stream.show(self.stream.results[-1])
+                self.add(Result('guest', 'fail',
+                                f'not done after {self.job.timeout} s: killed'))
                 break
             ready = select.select([self.qemu.tap, self.qemu.agent, *self.agent.heads],
                                   [], [], min(left, 1))[0]
@@ -154,8 +153,7 @@ class Guest:
     def crash(self):
         """The guest is about to crash itself, and says so."""
         for result in panic_results(self.qemu, self.serial, self.job.out, self.dir):
-            self.stream.results.append(result)
-            self.stream.show(result)
+            self.add(result)
         self.crashed = True
 
     def serial(self):
@@ -169,7 +167,13 @@ class Guest:
         marks = [n for n, line in enumerate(lines) if 'guest: done' in line]
         return lines[marks[-1]:] if marks else lines[-200:]
 
+    def add(self, result):
+        self.stream.results.append(result)
+        self.stream.show(result)
+
     def finish(self):
+        if self.qemu.device:
+            self.add(self.qemu.device.judge())
         self.qemu.kill()
         self.tap.close()
         if not self.crashed:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 
+from device import Device
 from picture import read_ppm, read_xwd
 
 
@@ -113,6 +114,7 @@ class Qemu:
             file.truncate(256 << 20)
         listeners = {name: Listener(os.path.join(dir, name))
                      for name in ('agent', 'tap', 'qmp')}
+        self.device = Device(setup.scripted, dir, out) if setup.scripted else None
         accel = accel or setup.accel or best_accel()
         self.argv = [
             'qemu-system-x86_64', '-nodefaults', '-no-user-config', '-no-reboot',
@@ -125,7 +127,7 @@ class Qemu:
             '-device', 'virtio-blk-pci,drive=lab,serial=lab',
             '-drive', f'file={self.scratch_path},format=raw,if=none,id=scratch',
             '-device', 'virtio-blk-pci,drive=scratch,serial=scratch',
-            '-device', setup.device_arg(),
+            *self.scripted_args(memory), '-device', setup.device_arg(),
             '-chardev', self.console(out, terminal), '-serial', 'chardev:console',
             '-trace', 'virtio_gpu_*', '-D', self.trace_path,
         ]
@@ -163,11 +165,22 @@ class Qemu:
         kind = 'stdio,signal=off' if terminal else 'null'
         return f'{kind},id=console,logfile={os.path.join(out, "serial.log")}'
 
+    def scripted_args(self, memory):
+        """What a GPU in another process needs: memory to share, and a connection."""
+        if not self.device:
+            return []
+        return ['-object', f'memory-backend-memfd,id=shared,size={memory},share=on',
+                '-machine', 'memory-backend=shared',
+                '-chardev', f'socket,id=gpu0,path={self.device.socket_path}',
+                '-device', 'pcie-root-port,id=gpu0-port,chassis=1']
+
     def display(self, dir, window):
         """A window, or an RFB server for each output, which also resizes it."""
         if window or self.setup.gl:
             return ['-display', 'sdl,gl=on' if self.setup.gl else 'sdl']
         args = ['-display', 'none']
+        if self.device:
+            return args
         for head in range(self.setup.heads):
             path = os.path.join(dir, f'rfb{head}')
             self.rfb_paths.append(path)
@@ -181,6 +194,8 @@ class Qemu:
             dump = subprocess.run(['xwd', '-silent', '-name', 'QEMU'], check=True,
                                   env=self.environment(), stdout=subprocess.PIPE)
             return read_xwd(dump.stdout)
+        if self.device:
+            return read_ppm(self.device.picture_file(head))
         self.qmp.command('screendump', filename=path, device='gpu0', head=head)
         return read_ppm(path)
 
@@ -198,3 +213,5 @@ class Qemu:
         self.process.wait()
         if self.x_server:
             self.x_server.kill()
+        if self.device:
+            self.device.kill()

@@ -14,13 +14,19 @@ class Setup:
     args: tuple = ()         # more of QEMU's arguments
     append: str = ''         # more of the kernel's command line
     gl: bool = False         # drawn by OpenGL: needs an X display, has no RFB
+    scripted: tuple = ()     # options of the scripted GPU (tests/device), if it is one
     only: tuple = ('*',)     # programs that run here (shell patterns) ...
-    never: tuple = ('timing*', 'crash', 'reload', 'show', 'gpu_*', 'gl_*')   # ... and do not
+    never: tuple = ('timing*', 'crash', 'reload', 'show', 'gpu_*', 'gl_*', 'dev_*')   # ... and do not
 
     def device_arg(self):
+        if self.scripted:
+            return f'{self.device},id=gpu0,chardev=gpu0,bus=gpu0-port'
         heads = f',max_outputs={self.heads}' if self.heads > 1 else ''
         return f'{self.device},id=gpu0{heads}'
 
+
+# The scripted GPU, as QEMU's generic device
+SCRIPTED = ('vhost-user-test-device-pci,virtio-id=16,num_vqs=2,vq_size=256,config_size=20')
 
 SETUPS = {
     '2d': Setup('virtio-gpu-pci', 'one output, no 3D'),
@@ -41,4 +47,8 @@ SETUPS = {
                     only=('timing*',), never=()),
     'gl': Setup('virtio-gpu-gl-pci,blob=on,hostmem=512M,venus=on',
                 'OpenGL, Vulkan and blobs', gl=True, only=('gpu_*', 'gl_*'), never=()),
+    'dev': Setup(SCRIPTED, 'scripted GPU with all features: it checks what the driver sends',
+                 heads=2, scripted=('--outputs', '2', '--window', '256M', '--capsets',
+                                    '2:2:64,4:0:160,31:1:32,32:1:48,63:3:16'),
+                 only=('cursor', 'damage', 'dev_*', 'dumb', 'format', 'plane'), never=()),
 }

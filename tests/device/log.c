@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+#include "log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+
+static FILE *file;
+static unsigned long lines;
+static unsigned int broken;
+static char last_broken[256];
+
+static void text_vadd(struct text *t, const char *fmt, va_list args)
+{
+	size_t room = sizeof(t->s) - t->len;
+	int n = vsnprintf(t->s + t->len, room, fmt, args);
+
+	if (n < 0)
+		return;
+	t->len += (size_t)n < room ? (size_t)n : room - 1;
+}
+
+void text_add(struct text *t, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	text_vadd(t, fmt, args);
+	va_end(args);
+}
+
+/* ,"key":"value" as JSON wants it; @value ends at a zero or after @size bytes. */
+void text_string(struct text *t, const char *key, const char *value, size_t size)
+{
+	text_add(t, ",\"%s\":\"", key);
+	for (size_t i = 0; i < size && value[i]; i++) {
+		unsigned char c = value[i];
+
+		if (c < ' ' || c == '"' || c == '\\' || c > '~')
+			text_add(t, "\\u%04x", c);
+		else
+			text_add(t, "%c", c);
+	}
+	text_add(t, "\"");
+}
+
+uint64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000ULL + t.tv_nsec / 1000;
+}
+
+int log_open(const char *path)
+{
+	file = fopen(path, "we");
+	return file ? 0 : -errno;
+}
+
+/* Members of an object, without its braces; buffered until log_flush(). */
+void log_line(const char *fmt, ...)
+{
+	va_list args;
+
+	if (!file)
+		return;
+	fprintf(file, "{\"n\":%lu,\"t_us\":%" PRIu64 ",", ++lines, now_us());
+	va_start(args, fmt);
+	vfprintf(file, fmt, args);
+	va_end(args);
+	fputs("}\n", file);
+}
+
+void log_flush(void)
+{
+	if (file)
+		fflush(file);
+}
+
+void violation(const char *fmt, ...)
+{
+	struct text t = {};
+	va_list args;
+
+	broken++;
+	va_start(args, fmt);
+	vsnprintf(last_broken, sizeof(last_broken), fmt, args);
+	va_end(args);
+
+	text_string(&t, "violation", last_broken, sizeof(last_broken));
+	log_line("%s", t.s + 1);
+	fprintf(stderr, "violation: %s\n", last_broken);
+}
+
+unsigned int violations(const char **last)
+{
+	*last = last_broken;
+	return broken;
+}
