@@ -103,16 +103,21 @@ size_t config_read(uint8_t *to, size_t size)
 	return size;
 }
 
-/* The only field that a driver writes is the one that clears events. */
+/*
+ * The only field that a driver writes is the one that clears events. QEMU passes
+ * on the whole space, whatever was written.
+ */
 void config_write(size_t offset, const uint8_t *from, size_t size)
 {
+	const size_t at = offsetof(struct config_space, events_clear);
 	uint32_t clear;
 
-	if (offset != offsetof(struct config_space, events_clear) || size != sizeof(clear)) {
+	if (offset + size > sizeof(struct config_space) || offset > at ||
+	    offset + size < at + sizeof(clear)) {
 		violation("write of %zu bytes at %zu of the configuration space", size, offset);
 		return;
 	}
-	memcpy(&clear, from, sizeof(clear));
+	memcpy(&clear, from + at - offset, sizeof(clear));
 	events &= ~le32toh(clear);
 }
 
@@ -133,13 +138,4 @@ void config_event(void)
 {
 	events |= VIRTIO_GPU_EVENT_DISPLAY;
 	vhost_config_changed();
-}
-
-/*
- * QEMU's generic device keeps what the driver writes to itself: the event is
- * over when the driver has asked what it was about.
- */
-void config_event_seen(void)
-{
-	events = 0;
 }

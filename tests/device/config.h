@@ -18,6 +18,5 @@ void config_write(size_t offset, const uint8_t *from, size_t size);
 int config_set(const char *field, uint32_t value);
 
 void config_event(void);
-void config_event_seen(void);
 
 #endif

@@ -296,7 +296,6 @@ uint32_t run_get_display_info(struct command *c)
 		answer->pmodes[i].r.height = htole32(place->height);
 		answer->pmodes[i].enabled = htole32(place->width && place->height);
 	}
-	config_event_seen();
 	return VIRTIO_GPU_RESP_OK_DISPLAY_INFO;
 }
 

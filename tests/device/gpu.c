@@ -572,20 +572,29 @@ static void command_finish(struct command *c, uint32_t response)
 	command_deliver(c);
 }
 
-/* The guest may now think of the command's object what it likes. */
-static void note_doubt(const struct command *c)
+static bool tells_nonsense(const struct command *c)
 {
-	uint32_t id;
-
 	switch (c->fault.action) {
 	case FAULT_ERROR:
 	case FAULT_SHORT:
 	case FAULT_TYPE:
 	case FAULT_GARBAGE:
-		break;
+		return true;
 	default:
-		return;
+		return false;
 	}
+}
+
+/*
+ * What was refused is not there, though the guest may already count on it; of
+ * what it was told nonsense about it may think what it likes.
+ */
+static void note_doubt(const struct command *c, uint32_t response)
+{
+	uint32_t id;
+
+	if (response < VIRTIO_GPU_RESP_ERR_UNSPEC && !tells_nonsense(c))
+		return;
 	switch (c->type->type) {
 	case VIRTIO_GPU_CMD_CTX_CREATE:
 	case VIRTIO_GPU_CMD_CTX_DESTROY:
@@ -613,7 +622,7 @@ static void command_run(struct command *c)
 		response = c->fault.arg;
 	else if (!response)
 		response = c->type->run(c);
-	note_doubt(c);
+	note_doubt(c, response);
 	if (response == ANSWER_LATER)
 		waiting = c;
 	else

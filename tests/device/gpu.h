@@ -40,6 +40,7 @@ struct capset {
 /**
  * struct gpu_options - what kind of device this is
  * @features: offered, bits 1 << VIRTIO_GPU_F_*
+ * @memory: bytes that the host spends on all resources together
  * @window: size of the host-visible memory
  * @map_info: what RESOURCE_MAP_BLOB answers
  */
@@ -49,6 +50,7 @@ struct gpu_options {
 	uint32_t num_capsets;
 	struct capset capsets[MAX_CAPSETS];
 	uint32_t blob_alignment;
+	uint64_t memory;
 	uint64_t window;
 	uint32_t map_info;
 };

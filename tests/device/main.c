@@ -23,6 +23,7 @@ struct gpu_options gpu_options = {
 	.num_capsets = 2,
 	.capsets = { { 1, 1, 308 }, { 2, 2, 1384 } },
 	.blob_alignment = 4096,
+	.memory = 256 << 20,
 	.map_info = VIRTIO_GPU_MAP_CACHE_CACHED,
 };
 
@@ -46,6 +47,7 @@ static const char usage[] =
 "  --capsets LIST         ID:VERSION:SIZE,... (default: 1:1:308,2:2:1384); byte i\n"
 "                         of set n is 7 * n + i\n"
 "  --blob-alignment BYTES (default: 4096)\n"
+"  --memory BYTES         for all resources together (default: 256M)\n"
 "  --window BYTES         host-visible memory (default: none); QEMU 11 or newer\n"
 "  --map-info N           what RESOURCE_MAP_BLOB answers (default: 1, cached)\n"
 "  --script FILE          requests to run at the start, one a line\n"
@@ -123,7 +125,7 @@ static void parse_capsets(const char *arg)
 	}
 }
 
-enum { SOCKET, CONTROL, LOG, FEATURES, OUTPUTS, CAPSETS, BLOB_ALIGNMENT, WINDOW, MAP_INFO,
+enum { SOCKET, CONTROL, LOG, FEATURES, OUTPUTS, CAPSETS, BLOB_ALIGNMENT, MEMORY, WINDOW, MAP_INFO,
        SCRIPT, HELP };
 
 static const struct option options[] = {
@@ -134,6 +136,7 @@ static const struct option options[] = {
 	{ "outputs", required_argument, NULL, OUTPUTS },
 	{ "capsets", required_argument, NULL, CAPSETS },
 	{ "blob-alignment", required_argument, NULL, BLOB_ALIGNMENT },
+	{ "memory", required_argument, NULL, MEMORY },
 	{ "window", required_argument, NULL, WINDOW },
 	{ "map-info", required_argument, NULL, MAP_INFO },
 	{ "script", required_argument, NULL, SCRIPT },
@@ -167,6 +170,9 @@ static void parse(int argc, char **argv, const char **paths)
 			break;
 		case BLOB_ALIGNMENT:
 			gpu_options.blob_alignment = parse_size("blob-alignment", optarg);
+			break;
+		case MEMORY:
+			gpu_options.memory = parse_size("memory", optarg);
 			break;
 		case WINDOW:
 			gpu_options.window = parse_size("window", optarg);

@@ -24,6 +24,9 @@
 
 static LIST_HEAD(, resource) buckets[BUCKETS];
 
+/* Host memory of all resources */
+static uint64_t memory_used;
+
 /* Ids that the guest was refused, as long as nothing else has them. */
 static uint32_t *refused;
 static size_t num_refused;
@@ -101,6 +104,9 @@ static void forget_refusals(uint32_t id)
 
 static void free_host(struct resource *r)
 {
+	if (!r->host)
+		return;
+	memory_used -= r->size;
 	if (r->memfd >= 0) {
 		munmap(r->host, r->size);
 		close(r->memfd);
@@ -322,11 +328,14 @@ static uint32_t give_host_memory(struct resource *r, uint64_t size)
 	r->size = size;
 	if (!size)
 		return VIRTIO_GPU_RESP_OK_NODATA;
-	r->host = calloc(1, size);
-	if (r->host)
-		return VIRTIO_GPU_RESP_OK_NODATA;
-	resource_free(r);
-	return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	if (size <= gpu_options.memory - memory_used)
+		r->host = calloc(1, size);
+	if (!r->host) {
+		resource_free(r);
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	}
+	memory_used += size;
+	return VIRTIO_GPU_RESP_OK_NODATA;
 }
 
 uint32_t run_resource_create_2d(struct command *c)
@@ -412,6 +421,8 @@ static bool make_memfd(struct resource *r, uint64_t size)
 {
 	void *map;
 
+	if (size > gpu_options.memory - memory_used)
+		return false;
 	r->memfd = memfd_create("blob", MFD_CLOEXEC);
 	if (r->memfd < 0)
 		return false;
@@ -423,6 +434,7 @@ static bool make_memfd(struct resource *r, uint64_t size)
 		r->memfd = -1;
 		return false;
 	}
+	memory_used += size;
 	r->size = size;
 	r->host = map;
 	return true;

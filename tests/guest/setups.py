@@ -48,7 +48,8 @@ SETUPS = {
     'gl': Setup('virtio-gpu-gl-pci,blob=on,hostmem=512M,venus=on',
                 'OpenGL, Vulkan and blobs', gl=True, only=('gpu_*', 'gl_*'), never=()),
     'dev': Setup(SCRIPTED, 'scripted GPU with all features: it checks what the driver sends',
-                 heads=2, scripted=('--outputs', '2', '--window', '256M', '--capsets',
+                 heads=2, scripted=('--outputs', '2', '--window', '256M',
+                                    '--memory', '1G', '--capsets',
                                     '2:2:64,4:0:160,31:1:32,32:1:48,63:3:16'),
                  only=('cursor', 'damage', 'dev_*', 'dumb', 'format', 'plane'), never=()),
 }

@@ -6,6 +6,7 @@
 #include <glob.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -197,20 +198,13 @@ int host_resize(unsigned int head, unsigned int width, unsigned int height)
 	return ask(request, NULL, 0, ANSWER_MS);
 }
 
-/*
- * host_trace - lines of the device's trace since the mark
- * @pattern: regular expression
- * @lines: when not NULL, set to the lines, which the caller frees
- *
- * Returns: the number of lines that match, or a negative errno.
- */
-int host_trace(const char *pattern, char **lines)
+/* A request whose answer is a number of lines; they are fetched to @lines. */
+static int ask_lines(const char *request, char **lines)
 {
-	char request[256], answer[128];
 	uint64_t offset, len;
+	char answer[128];
 	int n, ret;
 
-	snprintf(request, sizeof(request), "trace %s", pattern);
 	ret = ask(request, answer, sizeof(answer), ANSWER_MS);
 	if (ret)
 		return ret;
@@ -222,6 +216,61 @@ int host_trace(const char *pattern, char **lines)
 			return -EIO;
 	}
 	return n;
+}
+
+/*
+ * host_trace - lines of the device's trace since the mark
+ * @pattern: regular expression
+ * @lines: when not NULL, set to the lines, which the caller frees
+ *
+ * Returns: the number of lines that match, or a negative errno.
+ */
+int host_trace(const char *pattern, char **lines)
+{
+	char request[256];
+
+	snprintf(request, sizeof(request), "trace %s", pattern);
+	return ask_lines(request, lines);
+}
+
+/* Is the GPU the scripted one (tests/device)? */
+bool host_scripted(void)
+{
+	static int scripted = -1;
+
+	if (scripted < 0)
+		scripted = !ask("dev stats", NULL, 0, ANSWER_MS);
+	return scripted;
+}
+
+/*
+ * host_device - a request of the scripted GPU: see 'virtgpu-device --help'
+ * @answer: when not NULL, what follows "ok" and a space
+ *
+ * Returns: 0, -EREMOTEIO when the device refused it, or another negative errno.
+ */
+int host_device(char *answer, size_t size, const char *fmt, ...)
+{
+	char request[512] = "dev ", said[512] = "";
+	va_list args;
+	int ret;
+
+	va_start(args, fmt);
+	vsnprintf(request + 4, sizeof(request) - 4, fmt, args);
+	va_end(args);
+	ret = ask(request, said, sizeof(said), ANSWER_MS);
+	if (answer)
+		snprintf(answer, size, "%s", said[0] ? said + 1 : said);
+	return ret;
+}
+
+/* As host_trace(), of the scripted GPU's own log of JSON objects. */
+int host_device_log(const char *pattern, char **lines)
+{
+	char request[512];
+
+	snprintf(request, sizeof(request), "devlog %s", pattern);
+	return ask_lines(request, lines);
 }
 
 int host_shot(unsigned int head, struct picture *pic)

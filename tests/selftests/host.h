@@ -47,6 +47,11 @@ int host_mark(void);
 int host_trace(const char *pattern, char **lines);
 int host_qmp(const char *json);
 
+bool host_scripted(void);
+int host_device(char *answer, size_t size, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+int host_device_log(const char *pattern, char **lines);
+
 int picture_of_fb(struct picture *pic, const struct kms_fb *fb);
 int picture_crop(struct picture *pic, const struct kms_fb *fb, uint32_t x,
 		 uint32_t y, uint32_t width, uint32_t height);
@@ -59,6 +64,15 @@ long host_diff(unsigned int head, const struct picture *want);
 long host_diff_fb(unsigned int head, const struct kms_fb *fb);
 long host_diff_fb_soon(unsigned int head, const struct kms_fb *fb,
 		       int timeout_ms);
+
+/*
+ * Leaves the test as skipped where the GPU is not the scripted one.
+ */
+#define NEED_DEVICE() do {						\
+	NEED_HOST();							\
+	if (!host_scripted())						\
+		SKIP(return, "the GPU is not the scripted one");	\
+} while (0)
 
 /*
  * Leaves the test as skipped where there is no host to ask. In the lab, which
