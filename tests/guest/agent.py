@@ -19,6 +19,8 @@ cursors and sizes, and what it got is told as QEMU's trace would. There are also
 
     dev REQUEST       a request of the device's control socket -> ok its answer
     devlog REGEX      lines of its log since the mark -> ok N OFFSET LENGTH
+    unplug            take the GPU out of the guest's slot
+    plug FEATURES     put it in again, with these features
 """
 
 import json
@@ -198,6 +200,15 @@ class ScriptedAgent(Agent):
 
     def do_dev(self, request):
         return self.device.ask(request)
+
+    def do_unplug(self, _):
+        self.qemu.unplug()
+        return ''
+
+    def do_plug(self, features):
+        self.device.ask(f'features {features}')
+        self.qemu.plug()
+        return ''
 
     def do_devlog(self, pattern):
         return self.matching(pattern, self.device.log_lines())

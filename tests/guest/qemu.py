@@ -80,6 +80,19 @@ class Qmp:
     def command(self, name, **arguments):
         return self.execute({'execute': name, 'arguments': arguments})
 
+    def wait(self, event, limit=30):
+        """Waits for an event that was not there before."""
+        deadline = time.monotonic() + limit
+        while True:
+            for seen in self.events:
+                if seen.get('event') == event:
+                    self.events.remove(seen)
+                    return
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise QmpError(f'no {event} in {limit} s')
+            self.events.append(self.read(left))
+
 
 class XServer:
     """An X server without a screen, for what only draws in a window."""
@@ -173,6 +186,24 @@ class Qemu:
                 '-machine', 'memory-backend=shared',
                 '-chardev', f'socket,id=gpu0,path={self.device.socket_path}',
                 '-device', 'pcie-root-port,id=gpu0-port,chassis=1']
+
+    def unplug(self):
+        """Takes the GPU in another process away, which the guest has to allow."""
+        self.qmp.events.clear()
+        self.qmp.command('device_del', id='gpu0')
+        self.qmp.wait('DEVICE_DELETED')
+        self.qmp.command('chardev-remove', id='gpu0')
+
+    def plug(self):
+        """Brings it back; the connection is a new one."""
+        address = {'type': 'unix', 'data': {'path': self.device.socket_path}}
+        self.qmp.command('chardev-add', id='gpu0', backend={
+            'type': 'socket', 'data': {'addr': address, 'server': False}})
+        driver, *properties = self.setup.device_arg().split(',')
+        values = dict(p.split('=', 1) for p in properties)
+        self.qmp.command('device_add', driver=driver, **{
+            name: int(value) if value.isdigit() else value
+            for name, value in values.items()})
 
     def display(self, dir, window):
         """A window, or an RFB server for each output, which also resizes it."""

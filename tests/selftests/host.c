@@ -264,6 +264,21 @@ int host_device(char *answer, size_t size, const char *fmt, ...)
 	return ret;
 }
 
+/* Takes the scripted GPU out of its slot. */
+int host_unplug(void)
+{
+	return ask("unplug", NULL, 0, ANSWER_MS + 10000);
+}
+
+/* Puts it in again: @features as in 'virtgpu-device --help'. */
+int host_plug(const char *features)
+{
+	char request[128];
+
+	snprintf(request, sizeof(request), "plug %s", features);
+	return ask(request, NULL, 0, ANSWER_MS);
+}
+
 /* As host_trace(), of the scripted GPU's own log of JSON objects. */
 int host_device_log(const char *pattern, char **lines)
 {

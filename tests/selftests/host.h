@@ -51,6 +51,8 @@ bool host_scripted(void);
 int host_device(char *answer, size_t size, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 int host_device_log(const char *pattern, char **lines);
+int host_unplug(void);
+int host_plug(const char *features);
 
 int picture_of_fb(struct picture *pic, const struct kms_fb *fb);
 int picture_crop(struct picture *pic, const struct kms_fb *fb, uint32_t x,
