@@ -21,6 +21,7 @@
 #include <linux/pgtable.h>
 
 #include <drm/drm_device.h>
+#include <drm/drm_drv.h>
 #include <drm/drm_fbdev_shmem.h>
 #include <drm/drm_fourcc.h>
 #include <drm/drm_gem.h>
@@ -43,6 +44,7 @@
 /* struct drm_atomic_state got the name that says what it is. */
 #ifndef VIRTGPU_HAVE_ATOMIC_COMMIT
 #define drm_atomic_commit drm_atomic_state
+#define drm_atomic_commit_put drm_atomic_state_put
 #endif
 
 /* Fences have a lock of their own and 64-bit numbers now. */
@@ -115,6 +117,16 @@ static int func##_compat(struct drm_plane *plane,				\
 #else
 #define VIRTGPU_MOVE_NOTIFY move_notify
 #endif
+
+/* Programs that watch can be told of a reset. */
+static inline void virtgpu_wedged_event(struct drm_device *drm)
+{
+#if defined(VIRTGPU_HAVE_WEDGED_INFO)
+	drm_dev_wedged_event(drm, DRM_WEDGE_RECOVERY_NONE, NULL);
+#elif defined(VIRTGPU_HAVE_WEDGED)
+	drm_dev_wedged_event(drm, DRM_WEDGE_RECOVERY_NONE);
+#endif
+}
 
 /* The panic screen can draw into pages that are not mapped. */
 static inline bool virtgpu_panic_set_pages(struct drm_scanout_buffer *sb, struct page **pages)

@@ -225,6 +225,9 @@ int virtgpu_open(struct drm_device *drm, struct drm_file *file)
 	virtgpu_submit_init_context(ctx);
 	virtgpu_timeline_init(&ctx->timeline);
 	file->driver_priv = ctx;
+
+	guard(mutex)(&ctx->vgdev->contexts_lock);
+	list_add(&ctx->link, &ctx->vgdev->contexts);
 	return 0;
 }
 
@@ -240,12 +243,45 @@ void virtgpu_postclose(struct drm_device *drm, struct drm_file *file)
 {
 	struct virtgpu_context *ctx = file->driver_priv;
 
+	mutex_lock(&ctx->vgdev->contexts_lock);
+	list_del(&ctx->link);
+	mutex_unlock(&ctx->vgdev->contexts_lock);
+
 	virtgpu_submit_cancel(ctx);
 	if (ctx->destroy)
 		virtgpu_queue_submit(ctx->destroy);
 	ctx->destroy = NULL;
 	xa_destroy(&ctx->attached);
 	virtgpu_context_put(ctx);
+}
+
+static void virtgpu_context_lose(struct virtgpu_context *ctx, int error)
+{
+	mutex_lock(&ctx->lock);
+	if (ctx->created) {
+		WRITE_ONCE(ctx->error, error);
+		if (ctx->destroy)
+			virtgpu_cmd_put(ctx->destroy);
+		ctx->destroy = NULL;
+	}
+	virtgpu_submit_cancel(ctx);
+	mutex_unlock(&ctx->lock);
+}
+
+/**
+ * virtgpu_contexts_lose() - the host has no context any more
+ * @vgdev: the device, reset
+ * @error: negative errno for whoever uses them
+ *
+ * Process context.
+ */
+void virtgpu_contexts_lose(struct virtgpu_device *vgdev, int error)
+{
+	struct virtgpu_context *ctx;
+
+	guard(mutex)(&vgdev->contexts_lock);
+	list_for_each_entry(ctx, &vgdev->contexts, link)
+		virtgpu_context_lose(ctx, error);
 }
 
 static void virtgpu_context_created(struct virtgpu_cmd *cmd)
@@ -396,7 +432,8 @@ int virtgpu_context_attach(struct virtgpu_context *ctx, struct virtgpu_resource 
 {
 	int ret;
 
-	if (likely(xa_load(&ctx->attached, res->id)))
+	/* A context that is lost uses nothing any more. */
+	if (likely(xa_load(&ctx->attached, res->id)) || READ_ONCE(ctx->error))
 		return 0;
 
 	ret = xa_insert(&ctx->attached, res->id, xa_mk_value(1), GFP_KERNEL);
@@ -418,6 +455,6 @@ int virtgpu_context_attach(struct virtgpu_context *ctx, struct virtgpu_resource 
  */
 void virtgpu_context_detach(struct virtgpu_context *ctx, struct virtgpu_resource *res)
 {
-	if (xa_erase(&ctx->attached, res->id))
+	if (xa_erase(&ctx->attached, res->id) && !READ_ONCE(ctx->error))
 		virtgpu_context_send(ctx, VIRTGPU_CTX_DETACH_RESOURCE, res->id);
 }

@@ -3,6 +3,8 @@
  * What an engineer sees at run time, in /sys/kernel/debug/dri.
  */
 
+#include <linux/debugfs.h>
+#include <linux/fs.h>
 #include <linux/string_choices.h>
 
 #include <drm/drm_debugfs.h>
@@ -27,6 +29,7 @@ static int virtgpu_features_show(struct seq_file *m, void *data)
 	seq_printf(m, "edid: %s\n", str_yes_no(vgdev->has_edid));
 	seq_printf(m, "virgl: %s\n", str_yes_no(vgdev->has_virgl));
 	seq_printf(m, "blob: %s\n", str_yes_no(vgdev->has_blob));
+	seq_printf(m, "uuid: %s\n", str_yes_no(vgdev->has_uuid));
 	seq_printf(m, "context init: %s\n", str_yes_no(vgdev->has_context_init));
 	seq_printf(m, "blob alignment: %u\n", vgdev->blob_alignment);
 	seq_printf(m, "host visible: %pR\n", &window);
@@ -53,6 +56,7 @@ static int virtgpu_queues_show(struct seq_file *m, void *data)
 	virtgpu_queue_show(m, "cursor", &vgdev->cursorq);
 	seq_printf(m, "resources: %d\n", atomic_read(&vgdev->num_resources));
 	seq_printf(m, "errors: %d\n", atomic_read(&vgdev->num_errors));
+	seq_printf(m, "resets: %u\n", READ_ONCE(vgdev->num_resets));
 	return 0;
 }
 
@@ -72,6 +76,19 @@ static int virtgpu_outputs_show(struct seq_file *m, void *data)
 	return 0;
 }
 
+static ssize_t virtgpu_reset_write(struct file *file, const char __user *buf, size_t size,
+				   loff_t *pos)
+{
+	virtgpu_reset_request(file->private_data, "somebody wrote to virtgpu_reset");
+	return size;
+}
+
+static const struct file_operations virtgpu_reset_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.write = virtgpu_reset_write,
+};
+
 static const struct drm_debugfs_info virtgpu_debugfs_list[] = {
 	{ "virtgpu_features", virtgpu_features_show },
 	{ "virtgpu_queues", virtgpu_queues_show },
@@ -86,4 +103,6 @@ void virtgpu_debugfs_init(struct virtgpu_device *vgdev)
 {
 	drm_debugfs_add_files(&vgdev->drm, virtgpu_debugfs_list,
 			      ARRAY_SIZE(virtgpu_debugfs_list));
+	debugfs_create_file("virtgpu_reset", 0200, vgdev->drm.debugfs_root, vgdev,
+			    &virtgpu_reset_fops);
 }

@@ -60,7 +60,7 @@ static void virtgpu_release_software(struct drm_device *drm, void *data)
 	destroy_workqueue(vgdev->wq);
 	virtgpu_capsets_free(vgdev);
 	ida_destroy(&vgdev->context_ids);
-	ida_destroy(&vgdev->resource_ids);
+	xa_destroy(&vgdev->resources);
 }
 
 /*
@@ -73,8 +73,12 @@ static int virtgpu_init_software(struct virtgpu_device *vgdev)
 
 	INIT_LIST_HEAD(&vgdev->mapped_objects);
 	mutex_init(&vgdev->mapped_lock);
-	ida_init(&vgdev->resource_ids);
+	xa_init_flags(&vgdev->resources, XA_FLAGS_ALLOC1 | XA_FLAGS_LOCK_IRQ);
 	ida_init(&vgdev->context_ids);
+	mutex_init(&vgdev->contexts_lock);
+	INIT_LIST_HEAD(&vgdev->contexts);
+	virtgpu_queues_early_init(vgdev);
+	virtgpu_reset_init(vgdev);
 	mutex_init(&vgdev->capset_lock);
 	virtgpu_timeline_init(&vgdev->timeline);
 	virtgpu_display_early_init(vgdev);
@@ -201,6 +205,7 @@ static void virtgpu_free(struct virtio_device *vdev, void *devres)
 static int virtgpu_probe(struct virtio_device *vdev)
 {
 	struct virtgpu_device *vgdev;
+	LIST_HEAD(none);
 	int ret;
 
 	vgdev = virtgpu_alloc(vdev);
@@ -212,10 +217,11 @@ static int virtgpu_probe(struct virtio_device *vdev)
 	if (!ret && vgdev->num_scanouts)
 		ret = virtgpu_display_init(vgdev);
 	if (!ret)
-		ret = virtgpu_queues_init(vgdev);
+		ret = virtgpu_queues_find(vgdev);
 	if (ret)
 		goto err_free;
 	virtio_device_ready(vdev);
+	virtgpu_queues_start(vgdev, &none);
 
 	if (vgdev->num_scanouts)
 		virtgpu_display_refresh(vgdev);
@@ -236,6 +242,8 @@ static int virtgpu_probe(struct virtio_device *vdev)
 	return 0;
 
 err_queues:
+	cancel_delayed_work_sync(&vgdev->reset_work);
+	virtgpu_queues_abort(vgdev, -ENODEV);
 	virtgpu_queues_fini(vgdev);
 	virtgpu_display_stop(vgdev);
 err_free:
@@ -249,7 +257,10 @@ static void virtgpu_remove(struct virtio_device *vdev)
 
 	/* First of all the commands end, and with them all that waits for one. */
 	drm_dev_unplug(&vgdev->drm);
+	disable_delayed_work_sync(&vgdev->reset_work);
+	virtgpu_queues_abort(vgdev, -ENODEV);
 	virtgpu_queues_fini(vgdev);
+	virtgpu_contexts_lose(vgdev, -ENODEV);
 	virtgpu_display_stop(vgdev);
 	if (vgdev->num_scanouts)
 		drm_atomic_helper_shutdown(&vgdev->drm);
@@ -260,7 +271,10 @@ static void virtgpu_remove(struct virtio_device *vdev)
 
 static void virtgpu_config_changed(struct virtio_device *vdev)
 {
-	virtgpu_display_changed(vdev->priv);
+	if (vdev->config->get_status(vdev) & VIRTIO_CONFIG_S_NEEDS_RESET)
+		virtgpu_reset_request(vdev->priv, "the device asks for it");
+	else
+		virtgpu_display_changed(vdev->priv);
 }
 
 static int virtgpu_validate(struct virtio_device *vdev)
@@ -296,6 +310,10 @@ static struct virtio_driver virtgpu_virtio_driver = {
 	.probe = virtgpu_probe,
 	.remove = virtgpu_remove,
 	.config_changed = virtgpu_config_changed,
+#ifdef CONFIG_PM_SLEEP
+	.freeze = virtgpu_freeze,
+	.restore = virtgpu_restore,
+#endif
 };
 
 static int __init virtgpu_init(void)

@@ -13,6 +13,7 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_gpu.h>
 #include <linux/workqueue.h>
+#include <linux/xarray.h>
 
 #include <drm/drm_connector.h>
 #include <drm/drm_crtc.h>
@@ -296,9 +297,9 @@ void virtgpu_encode_cursor(struct virtgpu_cmd *cmd, u32 scanout, u32 id,
 
 /**
  * struct virtgpu_queue - a virtqueue with a software backlog
- * @vq: the virtqueue
+ * @vq: the virtqueue, or NULL while the device is reset
  * @size: its descriptors
- * @lock: protects all below and the virtqueue
+ * @lock: protects all in here and the virtqueue
  * @backlog: commands that wait for room in the ring, in order
  * @backlog_len: length of @backlog
  * @in_ring: commands that the device owns
@@ -324,8 +325,12 @@ struct virtgpu_queue {
 	wait_queue_head_t space;
 };
 
-int virtgpu_queues_init(struct virtgpu_device *vgdev);
+void virtgpu_queues_early_init(struct virtgpu_device *vgdev);
+int virtgpu_queues_find(struct virtgpu_device *vgdev);
+void virtgpu_queues_start(struct virtgpu_device *vgdev, struct list_head *first);
+void virtgpu_queues_abort(struct virtgpu_device *vgdev, int error);
 void virtgpu_queues_fini(struct virtgpu_device *vgdev);
+bool virtgpu_queues_idle(struct virtgpu_device *vgdev);
 void virtgpu_queue_submit(struct virtgpu_cmd *cmd);
 void virtgpu_queue_submit_list(struct virtgpu_queue *queue,
 			       struct list_head *cmds);
@@ -412,6 +417,7 @@ enum virtgpu_uuid_state {
  * @id: resource id, never 0
  * @kind: how the host made it
  * @blob_mem: VIRTGPU_BLOB_MEM_* of a blob, else 0
+ * @blob_flags: VIRTGPU_BLOB_FLAG_* of a blob
  * @format: VIRTIO_GPU_FORMAT_*, not of a blob
  * @width: in pixels, of a whole line of the backing, not of a blob
  * @height: in pixels, not of a blob
@@ -441,6 +447,7 @@ struct virtgpu_resource {
 	u32 id;
 	enum virtgpu_resource_kind kind;
 	u32 blob_mem;
+	u32 blob_flags;
 	u32 format;
 	u32 width;
 	u32 height;
@@ -514,6 +521,8 @@ int virtgpu_resource_attach_locked(struct virtgpu_resource *res);
 void virtgpu_object_sync_for_cpu(struct virtgpu_object *obj);
 void virtgpu_object_sync_for_device(struct virtgpu_object *obj, size_t offset, size_t len);
 int virtgpu_resource_wait(struct virtgpu_resource *res);
+bool virtgpu_resource_is_lost(const struct virtgpu_resource *res);
+void virtgpu_resources_rebuild(struct virtgpu_device *vgdev, struct list_head *cmds);
 void virtgpu_resource_put(struct virtgpu_resource *res);
 static inline struct virtgpu_resource *virtgpu_resource_get(struct virtgpu_resource *res)
 {
@@ -569,6 +578,7 @@ int virtgpu_window_init(struct virtgpu_device *vgdev);
 struct virtgpu_object *virtgpu_vram_create(struct virtgpu_device *vgdev, u64 size, u32 flags,
 					   bool deferred);
 void virtgpu_vram_unmap(struct virtgpu_object *obj);
+void virtgpu_vram_lose(struct virtgpu_object *obj);
 void virtgpu_vram_free(struct virtgpu_object *obj);
 struct sg_table *virtgpu_vram_map_dma_buf(struct virtgpu_object *obj, struct device *dev,
 					  enum dma_data_direction dir);
@@ -600,10 +610,12 @@ struct virtgpu_capset {
  * struct virtgpu_context - a file, and what it is at the host
  * @refs: the file and each command of the context
  * @vgdev: the device
+ * @link: entry in &virtgpu_device.contexts
  * @lock: protects the making of the context, and the order of its submissions
  * @id: context id, or 0 while there is none
  * @created: CTX_CREATE is on its way: the context can be used
- * @error: errno with which the host refused the context, or 0
+ * @error: errno with which the host refused the context, VIRTGPU_LOST when it was
+ *	   reset, or 0
  * @init: capset id, or 0
  * @poll_mask: rings whose fences the program is told of, one bit each
  * @name: given by the program, or empty
@@ -621,6 +633,7 @@ struct virtgpu_capset {
 struct virtgpu_context {
 	struct kref refs;
 	struct virtgpu_device *vgdev;
+	struct list_head link;
 	struct mutex lock;
 	u32 id;
 	bool created;
@@ -656,6 +669,7 @@ struct virtgpu_context_params {
 
 int virtgpu_open(struct drm_device *drm, struct drm_file *file);
 void virtgpu_postclose(struct drm_device *drm, struct drm_file *file);
+void virtgpu_contexts_lose(struct virtgpu_device *vgdev, int error);
 struct virtgpu_context *virtgpu_context_get(struct drm_file *file);
 int virtgpu_context_init(struct drm_file *file, const struct virtgpu_context_params *params);
 void virtgpu_context_put(struct virtgpu_context *ctx);
@@ -906,6 +920,17 @@ void virtgpu_debugfs_init(struct virtgpu_device *vgdev);
 static inline void virtgpu_debugfs_init(struct virtgpu_device *vgdev) { }
 #endif
 
+/* ---- virtgpu_reset.c ---------------------------------------------------- */
+
+/* What programs get for contexts and memory that were the host's when it was reset. */
+#define VIRTGPU_LOST (-ECANCELED)
+
+void virtgpu_reset_init(struct virtgpu_device *vgdev);
+void virtgpu_reset_request(struct virtgpu_device *vgdev, const char *reason);
+void virtgpu_report_slow(struct virtgpu_device *vgdev, const char *what);
+int virtgpu_freeze(struct virtio_device *vdev);
+int virtgpu_restore(struct virtio_device *vdev);
+
 /* ---- virtgpu_drv.c ------------------------------------------------------ */
 
 /**
@@ -932,6 +957,8 @@ static inline void virtgpu_debugfs_init(struct virtgpu_device *vgdev) { }
  * @capsets: the capability sets, or NULL as long as the host was not asked
  * @capset_mask: a bit for each id below 64
  * @context_ids: context ids in use, from 1
+ * @contexts_lock: protects @contexts
+ * @contexts: of all open files
  * @window_region: the window in the guest's physical address space
  * @window_lock: protects @window, @window_lru and the places of all blobs
  * @window: ranges in use
@@ -943,10 +970,16 @@ static inline void virtgpu_debugfs_init(struct virtgpu_device *vgdev) { }
  * @imports: objects over other devices' memory
  * @unmapped: the device has gone: nothing is mapped any more
  * @timeline: fences of commands that belong to no context ring
- * @resource_ids: resource ids in use, from 1
+ * @resources: those that the host knows or is about to, by id, from 1
  * @num_resources: resources at the host, a statistic
  * @num_errors: error answers of the host, a statistic
  * @wq: for what completions cannot do themselves
+ * @reset_work: resets a device that asks for it
+ * @reset_reason: why, for the log
+ * @reset_time: of the last one, in jiffies
+ * @num_resets: how many there were
+ * @resetting: freezing and restoring is for @reset_work
+ * @slow: a host that does not answer was reported
  * @display_lock: protects &virtgpu_output.info and &virtgpu_output.edid
  * @display_work: asks the host for display info and EDIDs
  * @display_retry: delay of the next try after an unanswered question, jiffies
@@ -979,6 +1012,8 @@ struct virtgpu_device {
 	struct virtgpu_capset *capsets;
 	u64 capset_mask;
 	struct ida context_ids;
+	struct mutex contexts_lock;
+	struct list_head contexts;
 
 	struct virtio_shm_region window_region;
 	struct mutex window_lock;
@@ -992,10 +1027,16 @@ struct virtgpu_device {
 	struct list_head imports;
 	bool unmapped;
 	struct virtgpu_timeline timeline;
-	struct ida resource_ids;
+	struct xarray resources;
 	atomic_t num_resources;
 	atomic_t num_errors;
 	struct workqueue_struct *wq;
+	struct delayed_work reset_work;
+	const char *reset_reason;
+	unsigned long reset_time;
+	unsigned int num_resets;
+	bool resetting;
+	bool slow;
 
 	struct mutex display_lock;
 	struct delayed_work display_work;

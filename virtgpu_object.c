@@ -331,11 +331,20 @@ void virtgpu_object_sync_for_device(struct virtgpu_object *obj, size_t offset, s
 
 /* ---- resources ---------------------------------------------------------- */
 
+static void virtgpu_resource_forget(struct virtgpu_resource *res)
+{
+	unsigned long flags;
+
+	xa_lock_irqsave(&res->vgdev->resources, flags);
+	__xa_erase(&res->vgdev->resources, res->id);
+	xa_unlock_irqrestore(&res->vgdev->resources, flags);
+}
+
 static void virtgpu_resource_destroy(struct kref *kref)
 {
 	struct virtgpu_resource *res = container_of(kref, struct virtgpu_resource, refs);
 
-	ida_free(&res->vgdev->resource_ids, res->id);
+	virtgpu_resource_forget(res);
 	virtgpu_backing_put(res);
 	virtgpu_object_put_ref(res->obj);
 	kfree(res);
@@ -579,17 +588,10 @@ static struct virtgpu_resource *virtgpu_resource_alloc(struct virtgpu_device *vg
 						       struct virtgpu_object *obj)
 {
 	struct virtgpu_resource *res = kzalloc(sizeof(*res), GFP_KERNEL);
-	int id;
+	int ret;
 
 	if (!res)
 		return ERR_PTR(-ENOMEM);
-
-	id = ida_alloc_min(&vgdev->resource_ids, 1, GFP_KERNEL);
-	if (id < 0) {
-		kfree(res);
-		return ERR_PTR(id);
-	}
-	res->id = id;
 	res->vgdev = vgdev;
 	kref_get(&obj->refs);
 	res->obj = obj;
@@ -598,6 +600,14 @@ static struct virtgpu_resource *virtgpu_resource_alloc(struct virtgpu_device *vg
 	init_completion(&res->settled);
 	init_completion(&res->uuid_answered);
 	INIT_LIST_HEAD(&res->import_link);
+
+	/* From here on virtgpu_resources_rebuild() may find it. */
+	ret = xa_alloc_irq(&vgdev->resources, &res->id, res, xa_limit_31b, GFP_KERNEL);
+	if (ret) {
+		kref_put(&obj->refs, virtgpu_object_release);
+		kfree(res);
+		return ERR_PTR(ret);
+	}
 	return res;
 }
 
@@ -650,6 +660,7 @@ virtgpu_resource_create_locked(struct virtgpu_object *obj,
 		return res;
 	res->kind = desc->kind;
 	res->blob_mem = desc->create_blob ? desc->create_blob->blob_mem : 0;
+	res->blob_flags = desc->create_blob ? desc->create_blob->blob_flags : 0;
 	res->format = desc->format;
 	res->width = desc->width;
 	res->height = desc->height;
@@ -752,6 +763,130 @@ int virtgpu_resource_attach_locked(struct virtgpu_resource *res)
 		virtgpu_cmd_put(res->detach);
 	res->detach = NULL;
 	return ret;
+}
+
+/* ---- after a reset ------------------------------------------------------ */
+
+/**
+ * virtgpu_resource_is_lost() - was a resource the host's, and is no more?
+ * @res: the resource
+ *
+ * Return: true for memory and pictures of the host's from before a reset.
+ */
+bool virtgpu_resource_is_lost(const struct virtgpu_resource *res)
+{
+	return smp_load_acquire(&res->state) == VIRTGPU_RES_FAILED && res->error == VIRTGPU_LOST;
+}
+
+/* The host has forgotten it, so that there is no RESOURCE_UNREF to be sent. */
+static void virtgpu_resource_uncreate(struct virtgpu_resource *res)
+{
+	if (res->created)
+		atomic_dec(&res->vgdev->num_resources);
+	res->created = false;
+}
+
+static void virtgpu_resource_lose(struct virtgpu_resource *res, int error)
+{
+	cmpxchg(&res->error, 0, error);
+	virtgpu_resource_uncreate(res);
+	smp_store_release(&res->state, VIRTGPU_RES_FAILED);
+	if (res->obj->vram)
+		virtgpu_vram_lose(res->obj);
+}
+
+static void virtgpu_resource_rebuilt(struct virtgpu_cmd *cmd)
+{
+	if (!cmd->error)
+		return;
+	if (virtgpu_cmd_creates(cmd))
+		virtgpu_resource_uncreate(cmd->res);
+	cmpxchg(&cmd->res->error, 0, cmd->error);
+	smp_store_release(&cmd->res->state, VIRTGPU_RES_FAILED);
+}
+
+static int virtgpu_resource_rebuild_locked(struct virtgpu_resource *res, struct list_head *cmds)
+{
+	const struct drm_virtgpu_resource_create_blob blob = {
+		.blob_mem = res->blob_mem, .blob_flags = res->blob_flags,
+	};
+	struct virtgpu_resource_desc desc = { .create_blob = &blob };
+	struct virtgpu_cmd *cmd, *next;
+	LIST_HEAD(own);
+	int ret;
+
+	/* Where an import has moved to is asked by whoever uses it next. */
+	if (res->obj->import && !res->backing)
+		return 0;
+	ret = virtgpu_resource_build(res, &desc, &own);
+	list_for_each_entry_safe(cmd, next, &own, link) {
+		cmd->done = virtgpu_resource_rebuilt;
+		if (ret)
+			virtgpu_cmd_put(cmd);
+	}
+	if (!ret)
+		list_splice_tail(&own, cmds);
+	return ret;
+}
+
+/*
+ * What is in guest memory can be made again. What only the host had is gone, as
+ * is what was being made when the device was reset.
+ */
+static void virtgpu_resource_rebuild(struct virtgpu_resource *res, struct list_head *cmds)
+{
+	bool guest = res->kind == VIRTGPU_RES_2D ||
+		     (res->kind == VIRTGPU_RES_BLOB && res->blob_mem == VIRTGPU_BLOB_MEM_GUEST);
+	int ret = VIRTGPU_LOST;
+
+	switch (smp_load_acquire(&res->state)) {
+	case VIRTGPU_RES_CREATING:
+		/* by whoever came after the reset */
+		return;
+	case VIRTGPU_RES_FAILED:
+		virtgpu_resource_uncreate(res);
+		return;
+	default:
+		break;
+	}
+	if (guest) {
+		dma_resv_lock(res->obj->base.base.resv, NULL);
+		ret = virtgpu_resource_rebuild_locked(res, cmds);
+		dma_resv_unlock(res->obj->base.base.resv);
+	}
+	if (ret) {
+		virtgpu_resource_lose(res, ret);
+		return;
+	}
+	if (res->uuid_state != VIRTGPU_UUID_NONE) {
+		reinit_completion(&res->uuid_answered);
+		WRITE_ONCE(res->uuid_state, VIRTGPU_UUID_NONE);
+		virtio_gpu_resource_assign_uuid(res->vgdev, res);
+	}
+}
+
+/**
+ * virtgpu_resources_rebuild() - make all resources again, after a reset
+ * @vgdev: the device, with queues that are not started
+ * @cmds: gets the commands for that
+ *
+ * Process context.
+ */
+void virtgpu_resources_rebuild(struct virtgpu_device *vgdev, struct list_head *cmds)
+{
+	struct virtgpu_resource *res;
+	unsigned long id;
+
+	xa_lock_irq(&vgdev->resources);
+	xa_for_each(&vgdev->resources, id, res) {
+		if (!kref_get_unless_zero(&res->users))
+			continue;
+		xa_unlock_irq(&vgdev->resources);
+		virtgpu_resource_rebuild(res, cmds);
+		virtgpu_resource_put(res);
+		xa_lock_irq(&vgdev->resources);
+	}
+	xa_unlock_irq(&vgdev->resources);
 }
 
 /**

@@ -63,6 +63,10 @@ void *probe(void) { return drm_gem_vmap_unlocked; }' "$@"
 int probe(const struct drm_plane_helper_funcs *f) { return f->atomic_async_check(NULL, NULL, true); }' "$@"
 	probe INVALIDATE_MAPPINGS '#include <linux/dma-buf.h>
 int probe(const struct dma_buf_attach_ops *o) { return sizeof(o->invalidate_mappings); }' "$@"
+	probe WEDGED '#include <drm/drm_drv.h>
+int probe(struct drm_device *d) { return drm_dev_wedged_event(d, DRM_WEDGE_RECOVERY_NONE); }' "$@"
+	probe WEDGED_INFO '#include <drm/drm_drv.h>
+int probe(struct drm_device *d) { return drm_dev_wedged_event(d, DRM_WEDGE_RECOVERY_NONE, NULL); }' "$@"
 	probe PANIC_PAGES '#include <drm/drm_panic.h>
 int probe(struct drm_scanout_buffer *sb) { return sizeof(sb->pages); }' "$@"
 	probe DRIVER_DATE '#include <drm/drm_drv.h>

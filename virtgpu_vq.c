@@ -9,6 +9,7 @@
  * even when no indirect table can be allocated.
  */
 
+#include <linux/delay.h>
 #include <linux/sched/signal.h>
 #include <linux/virtio_config.h>
 
@@ -63,6 +64,8 @@ static void virtgpu_queue_push_locked(struct virtgpu_queue *queue, struct list_h
 			break;
 
 		queue->backlog_len--;
+		if (ret == -EIO)
+			virtgpu_reset_request(cmd->vgdev, "a queue is broken");
 		if (ret) {
 			cmd->error = ret;
 			list_move_tail(&cmd->link, failed);
@@ -177,7 +180,15 @@ int virtgpu_cmd_run(struct virtgpu_cmd *cmd)
 	left = wait_for_completion_killable_timeout(&cmd->completion, virtgpu_timeout());
 	if (left < 0)
 		return left;
+	if (!left)
+		virtgpu_report_slow(cmd->vgdev, cmd->info->name);
 	return left ? cmd->error : -ETIMEDOUT;
+}
+
+/* A device that is being reset comes back: commands fail, callers need not. */
+static int virtgpu_queue_gone(const struct virtgpu_queue *queue)
+{
+	return READ_ONCE(queue->dead) == -ENODEV ? -ENODEV : 0;
 }
 
 /**
@@ -195,7 +206,7 @@ int virtgpu_queue_throttle(struct virtgpu_queue *queue)
 	long left;
 
 	if (likely(READ_ONCE(queue->backlog_len) < VIRTGPU_BACKLOG_MAX))
-		return READ_ONCE(queue->dead);
+		return virtgpu_queue_gone(queue);
 
 	left = wait_event_killable_timeout(queue->space,
 					   READ_ONCE(queue->dead) ||
@@ -203,7 +214,7 @@ int virtgpu_queue_throttle(struct virtgpu_queue *queue)
 					   virtgpu_timeout());
 	if (left < 0)
 		return left;
-	return left ? READ_ONCE(queue->dead) : -ETIMEDOUT;
+	return left ? virtgpu_queue_gone(queue) : -ETIMEDOUT;
 }
 
 static void virtgpu_queue_complete(struct virtgpu_queue *queue, struct virtqueue *vq)
@@ -216,6 +227,10 @@ static void virtgpu_queue_complete(struct virtgpu_queue *queue, struct virtqueue
 	bool notify = false;
 
 	spin_lock_irqsave(&queue->lock, flags);
+	if (queue->vq != vq) {
+		spin_unlock_irqrestore(&queue->lock, flags);
+		return;
+	}
 	do {
 		virtqueue_disable_cb(vq);
 		while ((cmd = virtqueue_get_buf(vq, &cmd_used))) {
@@ -234,7 +249,9 @@ static void virtgpu_queue_complete(struct virtgpu_queue *queue, struct virtqueue
 	spin_unlock_irqrestore(&queue->lock, flags);
 
 	if (notify)
-		virtqueue_notify(queue->vq);
+		virtqueue_notify(vq);
+	if (unlikely(virtqueue_is_broken(vq)))
+		virtgpu_reset_request(vq->vdev->priv, "the device broke a queue");
 
 	list_for_each_entry_safe(cmd, next, &done, link) {
 		list_del_init(&cmd->link);
@@ -258,26 +275,41 @@ static void virtgpu_cursor_callback(struct virtqueue *vq)
 	virtgpu_queue_complete(&virtgpu_of_vq(vq)->cursorq, vq);
 }
 
-static void virtgpu_queue_setup(struct virtgpu_queue *queue)
+/**
+ * virtgpu_queues_early_init() - set up queues without a virtqueue
+ * @vgdev: the device
+ */
+void virtgpu_queues_early_init(struct virtgpu_device *vgdev)
 {
-	spin_lock_init(&queue->lock);
-	INIT_LIST_HEAD(&queue->backlog);
-	init_waitqueue_head(&queue->space);
+	struct virtgpu_queue *queues[] = { &vgdev->ctrl, &vgdev->cursorq };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(queues); i++) {
+		spin_lock_init(&queues[i]->lock);
+		INIT_LIST_HEAD(&queues[i]->backlog);
+		init_waitqueue_head(&queues[i]->space);
+	}
 }
 
 static void virtgpu_queue_bind(struct virtgpu_queue *queue, struct virtqueue *vq)
 {
+	spin_lock_irq(&queue->lock);
 	queue->vq = vq;
 	queue->size = virtqueue_get_vring_size(vq);
+	queue->stopped = true;
+	WRITE_ONCE(queue->dead, 0);
+	spin_unlock_irq(&queue->lock);
 }
 
 /**
- * virtgpu_queues_init() - find the virtqueues
+ * virtgpu_queues_find() - find the virtqueues of a device that was reset
  * @vgdev: the device, with &virtio_device.priv pointing back at it
+ *
+ * Commands gather in the backlog until virtgpu_queues_start().
  *
  * Return: 0 or a negative errno.
  */
-int virtgpu_queues_init(struct virtgpu_device *vgdev)
+int virtgpu_queues_find(struct virtgpu_device *vgdev)
 {
 	struct virtqueue_info info[] = {
 		{ "control", virtgpu_ctrl_callback },
@@ -286,9 +318,6 @@ int virtgpu_queues_init(struct virtgpu_device *vgdev)
 	struct virtqueue *vqs[ARRAY_SIZE(info)];
 	int ret;
 
-	virtgpu_queue_setup(&vgdev->ctrl);
-	virtgpu_queue_setup(&vgdev->cursorq);
-
 	ret = virtio_find_vqs(vgdev->vdev, ARRAY_SIZE(info), vqs, info, NULL);
 	if (ret)
 		return ret;
@@ -296,6 +325,41 @@ int virtgpu_queues_init(struct virtgpu_device *vgdev)
 	virtgpu_queue_bind(&vgdev->ctrl, vqs[0]);
 	virtgpu_queue_bind(&vgdev->cursorq, vqs[1]);
 	return 0;
+}
+
+static void virtgpu_queue_start(struct virtgpu_queue *queue, struct list_head *first)
+{
+	struct virtgpu_cmd *cmd;
+	LIST_HEAD(failed);
+	bool notify;
+
+	rcu_read_lock();
+	spin_lock_irq(&queue->lock);
+	queue->stopped = false;
+	list_for_each_entry(cmd, first, link)
+		virtgpu_queue_accept_locked(queue, cmd);
+	list_splice_init(first, &queue->backlog);
+	virtgpu_queue_push_locked(queue, &failed);
+	notify = virtgpu_queue_kick_locked(queue);
+	spin_unlock_irq(&queue->lock);
+	if (notify)
+		virtqueue_notify(queue->vq);
+	rcu_read_unlock();
+	virtgpu_fail_list(&failed);
+}
+
+/**
+ * virtgpu_queues_start() - let the commands go to the device
+ * @vgdev: the device, ready
+ * @first: commands of the control queue that go before those in the backlog;
+ *	   consumed
+ */
+void virtgpu_queues_start(struct virtgpu_device *vgdev, struct list_head *first)
+{
+	LIST_HEAD(none);
+
+	virtgpu_queue_start(&vgdev->ctrl, first);
+	virtgpu_queue_start(&vgdev->cursorq, &none);
 }
 
 /*
@@ -318,7 +382,7 @@ static void virtgpu_queue_drain(struct virtgpu_queue *queue, int error)
 	spin_lock_irq(&queue->lock);
 	WRITE_ONCE(queue->dead, error);
 	queue->stopped = false;
-	while ((cmd = virtqueue_detach_unused_buf(queue->vq))) {
+	while (queue->vq && (cmd = virtqueue_detach_unused_buf(queue->vq))) {
 		cmd->error = error;
 		list_add_tail(&cmd->link, &failed);
 		queue->in_ring--;
@@ -331,20 +395,59 @@ static void virtgpu_queue_drain(struct virtgpu_queue *queue, int error)
 }
 
 /**
- * virtgpu_queues_fini() - reset the device and end every command
+ * virtgpu_queues_abort() - reset the device and end every command
  * @vgdev: the device
+ * @error: negative errno with which commands fail, now and later
  *
- * Commands that are submitted later fail with -ENODEV. Process context.
+ * Process context.
  */
-void virtgpu_queues_fini(struct virtgpu_device *vgdev)
+void virtgpu_queues_abort(struct virtgpu_device *vgdev, int error)
 {
 	virtgpu_queue_stop(&vgdev->ctrl);
 	virtgpu_queue_stop(&vgdev->cursorq);
 	synchronize_rcu();
 	virtio_reset_device(vgdev->vdev);
-	virtgpu_queue_drain(&vgdev->ctrl, -ENODEV);
-	virtgpu_queue_drain(&vgdev->cursorq, -ENODEV);
+	virtgpu_queue_drain(&vgdev->ctrl, error);
+	virtgpu_queue_drain(&vgdev->cursorq, error);
+}
+
+static void virtgpu_queue_unbind(struct virtgpu_queue *queue)
+{
+	spin_lock_irq(&queue->lock);
+	queue->vq = NULL;
+	spin_unlock_irq(&queue->lock);
+}
+
+/**
+ * virtgpu_queues_fini() - give back the virtqueues
+ * @vgdev: the device, after virtgpu_queues_abort()
+ */
+void virtgpu_queues_fini(struct virtgpu_device *vgdev)
+{
+	virtgpu_queue_unbind(&vgdev->ctrl);
+	virtgpu_queue_unbind(&vgdev->cursorq);
 	vgdev->vdev->config->del_vqs(vgdev->vdev);
+}
+
+/**
+ * virtgpu_queues_idle() - wait until the device has answered everything
+ * @vgdev: the device
+ *
+ * Process context.
+ *
+ * Return: false when it did not within virtgpu_timeout().
+ */
+bool virtgpu_queues_idle(struct virtgpu_device *vgdev)
+{
+	unsigned long end = jiffies + virtgpu_timeout();
+
+	while (READ_ONCE(vgdev->ctrl.in_ring) || READ_ONCE(vgdev->cursorq.in_ring) ||
+	       READ_ONCE(vgdev->ctrl.backlog_len) || READ_ONCE(vgdev->cursorq.backlog_len)) {
+		if (time_after(jiffies, end))
+			return false;
+		fsleep(1000);
+	}
+	return true;
 }
 
 /**

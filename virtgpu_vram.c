@@ -448,6 +448,30 @@ void virtgpu_vram_unmap(struct virtgpu_object *obj)
 }
 
 /**
+ * virtgpu_vram_lose() - the host has lost an object in a reset
+ * @obj: the object
+ *
+ * Programs that touch it get SIGBUS from now on. Process context.
+ */
+void virtgpu_vram_lose(struct virtgpu_object *obj)
+{
+	struct virtgpu_vram *vram = obj->vram;
+	struct virtgpu_device *vgdev = virtgpu_vram_dev(obj);
+	struct virtgpu_cmd *unmap;
+
+	mutex_lock(&vgdev->window_lock);
+	vram->error = VIRTGPU_LOST;
+	unmap = vram->unmap;
+	vram->unmap = NULL;
+	if (vram->mapped)
+		drm_vma_node_unmap(&obj->base.base.vma_node,
+				   vgdev->drm.anon_inode->i_mapping);
+	mutex_unlock(&vgdev->window_lock);
+	if (unmap)
+		virtgpu_cmd_put(unmap);
+}
+
+/**
  * virtgpu_vram_free() - the host has let go of an object
  * @obj: the object
  *

@@ -131,7 +131,8 @@ class Qemu:
         accel = accel or setup.accel or best_accel()
         self.argv = [
             'qemu-system-x86_64', '-nodefaults', '-no-user-config', '-no-reboot',
-            '-machine', 'q35,vmport=off', '-accel', accel, '-smp', '2',
+            '-machine', 'q35,vmport=off', '-global', 'ICH9-LPC.disable_s3=0',
+            '-accel', accel, '-smp', '2',
             '-m', memory, '-vga', 'none',
             '-cpu', 'host' if accel.startswith('kvm') else 'qemu64',
             '-kernel', os.path.join(boot, 'vmlinuz'), '-initrd', initrd,

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * Resets of the device and sleep, for the tests of both.
+ */
+#ifndef TESTS_RESET_H
+#define TESTS_RESET_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kms.h"
+
+static inline int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+/* Resets so far, from the driver's debugfs file, or a negative errno. */
+static inline int resets_done(int minor)
+{
+	char path[80], line[200];
+	int n = -ENOENT;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/dri/%d/virtgpu_queues", minor);
+	f = fopen(path, "r");
+	if (!f)
+		return -errno;
+	while (fgets(line, sizeof(line), f))
+		sscanf(line, "resets: %d", &n);
+	fclose(f);
+	return n;
+}
+
+static inline int reset_request_minor(int minor)
+{
+	char path[80];
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/dri/%d/virtgpu_reset", minor);
+	return write_file(path, "1\n");
+}
+
+static inline int reset_minor(int minor)
+{
+	uint64_t end = kms_now_ns() + 2 * KMS_WAIT_MS * 1000000ULL;
+	int before = resets_done(minor), ret;
+
+	if (before < 0)
+		return before;
+	ret = reset_request_minor(minor);
+	while (!ret && resets_done(minor) == before) {
+		if (kms_now_ns() > end)
+			ret = -ETIME;
+		usleep(20000);
+	}
+	return ret;
+}
+
+static inline int reset_request(struct kms *k)
+{
+	return reset_request_minor(k->minor);
+}
+
+/* Returns when the device was reset. */
+static inline int reset_device(struct kms *k)
+{
+	return reset_minor(k->minor);
+}
+
+/* Returns when no reset is under way: the last one asked for was done. */
+static inline int reset_wait(struct kms *k)
+{
+	return reset_minor(k->minor);
+}
+
+#define WAKE_SECONDS	4
+
+static inline const char *sleep_missing(void)
+{
+	char states[80] = "";
+	FILE *f = fopen("/sys/power/mem_sleep", "r");
+
+	if (f) {
+		if (!fgets(states, sizeof(states), f))
+			states[0] = 0;
+		fclose(f);
+	}
+	return strstr(states, "deep") ? NULL : "the machine has no suspend to memory";
+}
+
+/* Suspends to memory; the clock wakes the machine. */
+static inline int sleep_a_while(void)
+{
+	char seconds[16];
+
+	snprintf(seconds, sizeof(seconds), "+%d\n", WAKE_SECONDS);
+	return write_file("/sys/class/rtc/rtc0/wakealarm", "0\n") ?:
+	       write_file("/sys/class/rtc/rtc0/wakealarm", seconds) ?:
+	       write_file("/sys/power/mem_sleep", "deep\n") ?:
+	       write_file("/sys/power/state", "mem\n");
+}
+
+#endif

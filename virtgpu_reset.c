@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * The device loses everything: suspend, hibernation, and a device that has got
+ * into a state that only a reset ends.
+ *
+ * All of them go the same way: the device is reset and every command ends, the
+ * queues are made anew, the resources over guest memory, too, and the outputs are
+ * set again. What only the host had is lost: contexts, and pictures and memory
+ * of theirs, give VIRTGPU_LOST to the programs.
+ */
+
+#include <linux/pci.h>
+#include <linux/virtio_config.h>
+
+#include <drm/drm_atomic.h>
+#include <drm/drm_atomic_helper.h>
+#include <drm/drm_drv.h>
+#include <drm/drm_modeset_helper.h>
+#include <drm/drm_modeset_lock.h>
+#include <drm/drm_print.h>
+
+#include "virtgpu_drv.h"
+
+/* A device that breaks again and again is reset once in a while only. */
+#define VIRTGPU_RESET_INTERVAL HZ
+
+/**
+ * virtgpu_report_slow() - say once that the host does not answer
+ * @vgdev: the device
+ * @what: what it was asked
+ *
+ * It is left alone: a host that is slow answers in the end. Any context.
+ */
+void virtgpu_report_slow(struct virtgpu_device *vgdev, const char *what)
+{
+	if (!xchg(&vgdev->slow, true))
+		drm_warn(&vgdev->drm, "host has not answered %s within %u ms\n", what,
+			 jiffies_to_msecs(virtgpu_timeout()));
+}
+
+/**
+ * virtgpu_reset_request() - have the device reset
+ * @vgdev: the device
+ * @reason: for the log, a constant
+ *
+ * Any context.
+ */
+void virtgpu_reset_request(struct virtgpu_device *vgdev, const char *reason)
+{
+	unsigned long next = vgdev->reset_time + VIRTGPU_RESET_INTERVAL;
+
+	WRITE_ONCE(vgdev->reset_reason, reason);
+	queue_delayed_work(system_freezable_wq, &vgdev->reset_work,
+			   time_before(jiffies, next) ? next - jiffies : 0);
+}
+
+/* ---- down and up -------------------------------------------------------- */
+
+/**
+ * virtgpu_freeze() - &virtio_driver.freeze: the device is about to be reset
+ * @vdev: the virtio device
+ *
+ * Return: 0 or a negative errno.
+ */
+int virtgpu_freeze(struct virtio_device *vdev)
+{
+	struct virtgpu_device *vgdev = vdev->priv;
+	int ret;
+
+	if (!vgdev->resetting && vgdev->num_scanouts) {
+		ret = drm_mode_config_helper_suspend(&vgdev->drm);
+		if (ret)
+			return ret;
+	}
+	virtgpu_display_stop(vgdev);
+	if (!vgdev->resetting && !virtgpu_queues_idle(vgdev))
+		virtgpu_report_slow(vgdev, "what it was asked before the suspend");
+
+	virtgpu_queues_abort(vgdev, VIRTGPU_LOST);
+	virtgpu_queues_fini(vgdev);
+	virtgpu_contexts_lose(vgdev, VIRTGPU_LOST);
+	return 0;
+}
+
+/**
+ * virtgpu_restore() - &virtio_driver.restore: the device was reset
+ * @vdev: the virtio device
+ *
+ * Return: 0 or a negative errno.
+ */
+int virtgpu_restore(struct virtio_device *vdev)
+{
+	struct virtgpu_device *vgdev = vdev->priv;
+	LIST_HEAD(cmds);
+	int ret;
+
+	ret = virtgpu_queues_find(vgdev);
+	if (ret)
+		return ret;
+	virtio_device_ready(vdev);
+	virtgpu_resources_rebuild(vgdev, &cmds);
+	virtgpu_queues_start(vgdev, &cmds);
+
+	if (!vgdev->num_scanouts)
+		return 0;
+	virtgpu_display_changed(vgdev);
+	return vgdev->resetting ? 0 : drm_mode_config_helper_resume(&vgdev->drm);
+}
+
+/* ---- a device that needs a reset ---------------------------------------- */
+
+#ifdef CONFIG_PM_SLEEP
+static int virtgpu_reset_device(struct virtgpu_device *vgdev)
+{
+	return virtio_device_freeze(vgdev->vdev) ?: virtio_device_restore(vgdev->vdev);
+}
+#else
+static int virtgpu_reset_device(struct virtgpu_device *vgdev)
+{
+	return -EOPNOTSUPP;
+}
+#endif
+
+static void virtgpu_force_modesets(struct drm_atomic_commit *state)
+{
+	struct drm_crtc_state *crtc_state;
+	struct drm_crtc *crtc;
+	int i;
+
+	for_each_new_crtc_in_state(state, crtc, crtc_state, i)
+		if (crtc_state->active)
+			crtc_state->mode_changed = true;
+}
+
+/* Nobody changes the outputs between the reset and their being set again. */
+static int virtgpu_reset_with_outputs(struct virtgpu_device *vgdev)
+{
+	struct drm_modeset_acquire_ctx ctx;
+	struct drm_atomic_commit *state;
+	int ret;
+
+	DRM_MODESET_LOCK_ALL_BEGIN((&vgdev->drm), ctx, 0, ret);
+	state = drm_atomic_helper_duplicate_state(&vgdev->drm, &ctx);
+	if (IS_ERR(state)) {
+		ret = PTR_ERR(state);
+	} else {
+		ret = virtgpu_reset_device(vgdev);
+		if (!ret) {
+			virtgpu_force_modesets(state);
+			ret = drm_atomic_helper_commit_duplicated_state(state, &ctx);
+		}
+		drm_atomic_commit_put(state);
+	}
+	DRM_MODESET_LOCK_ALL_END((&vgdev->drm), ctx, ret);
+	return ret;
+}
+
+static bool virtgpu_is_present(const struct virtgpu_device *vgdev)
+{
+	struct device *parent = vgdev->vdev->dev.parent;
+
+	return !dev_is_pci(parent) || pci_device_is_present(to_pci_dev(parent));
+}
+
+static void virtgpu_reset_work(struct work_struct *work)
+{
+	struct virtgpu_device *vgdev = container_of(work, struct virtgpu_device, reset_work.work);
+	struct device *dev = &vgdev->vdev->dev;
+	int ret;
+
+	/* The lock keeps the driver bound; who holds it may wait for us. */
+	if (!device_trylock(dev)) {
+		queue_delayed_work(system_freezable_wq, &vgdev->reset_work, HZ / 50);
+		return;
+	}
+	if (!virtgpu_is_present(vgdev))
+		goto out_unlock;
+
+	drm_warn(&vgdev->drm, "resetting the device: %s\n", READ_ONCE(vgdev->reset_reason));
+	vgdev->resetting = true;
+	/* Who holds the outputs' locks may wait for a command. */
+	virtgpu_queues_abort(vgdev, VIRTGPU_LOST);
+	ret = vgdev->num_scanouts ? virtgpu_reset_with_outputs(vgdev) :
+				    virtgpu_reset_device(vgdev);
+	vgdev->resetting = false;
+	vgdev->reset_time = jiffies;
+	WRITE_ONCE(vgdev->num_resets, vgdev->num_resets + 1);
+	if (ret)
+		drm_err(&vgdev->drm, "device cannot be reset: %pe\n", ERR_PTR(ret));
+	else
+		drm_info(&vgdev->drm, "device was reset; 3D contexts are lost\n");
+	virtgpu_wedged_event(&vgdev->drm);
+
+out_unlock:
+	device_unlock(dev);
+}
+
+/**
+ * virtgpu_reset_init() - set up what requests a reset
+ * @vgdev: the device
+ */
+void virtgpu_reset_init(struct virtgpu_device *vgdev)
+{
+	INIT_DELAYED_WORK(&vgdev->reset_work, virtgpu_reset_work);
+	vgdev->reset_time = jiffies - VIRTGPU_RESET_INTERVAL;
+}
