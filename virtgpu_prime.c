@@ -370,11 +370,15 @@ int virtgpu_dma_buf_import_sgt(struct virtgpu_object *obj)
 struct virtgpu_mapping *virtgpu_import_current(struct virtgpu_object *obj)
 {
 	struct virtgpu_import *import = obj->import;
+	struct virtgpu_mapping *mapping;
+	unsigned long flags;
 
-	guard(spinlock_irqsave)(&import->lock);
-	if (import->mapping)
-		kref_get(&import->mapping->users);
-	return import->mapping;
+	spin_lock_irqsave(&import->lock, flags);
+	mapping = import->mapping;
+	if (mapping)
+		kref_get(&mapping->users);
+	spin_unlock_irqrestore(&import->lock, flags);
+	return mapping;
 }
 
 /* ---- the backing of resources ------------------------------------------- */
@@ -392,12 +396,13 @@ void virtgpu_backing_set(struct virtgpu_resource *res, struct list_head *cmds)
 
 	dma_resv_assert_held(virtgpu_import_resv(import));
 
-	guard(spinlock_irqsave)(&import->lock);
+	spin_lock_irq(&import->lock);
 	kref_get(&import->mapping->users);
 	res->backing = import->mapping;
 	if (list_empty(&res->import_link))
 		list_add_tail(&res->import_link, &import->resources);
 	virtgpu_queue_submit_list(&res->vgdev->ctrl, cmds);
+	spin_unlock_irq(&import->lock);
 }
 
 /**
@@ -468,12 +473,13 @@ static void virtgpu_import_leave(struct virtgpu_import *import, bool force)
 {
 	struct virtgpu_mapping *mapping = import->mapping;
 
-	guard(spinlock_irqsave)(&import->lock);
+	spin_lock_irq(&import->lock);
 	import->mapping = NULL;
 	mapping->leaving = true;
 	import->num_leaving++;
 	if (!mapping->holds || force)
 		virtgpu_mapping_detach_locked(import, mapping);
+	spin_unlock_irq(&import->lock);
 }
 
 static void virtgpu_import_unmap_locked(struct virtgpu_import *import, bool force)
@@ -527,13 +533,15 @@ static void virtgpu_dma_buf_move_notify(struct dma_buf_attachment *attach)
 struct virtgpu_mapping *virtgpu_import_hold(struct virtgpu_object *obj)
 {
 	struct virtgpu_import *import = obj->import;
+	struct virtgpu_mapping *mapping = import->mapping;
 
 	dma_resv_assert_held(virtgpu_import_resv(import));
 
-	guard(spinlock_irqsave)(&import->lock);
-	kref_get(&import->mapping->users);
-	import->mapping->holds++;
-	return import->mapping;
+	spin_lock_irq(&import->lock);
+	kref_get(&mapping->users);
+	mapping->holds++;
+	spin_unlock_irq(&import->lock);
+	return mapping;
 }
 
 /**
@@ -614,16 +622,18 @@ void virtgpu_import_unpin(struct virtgpu_object *obj)
 
 static struct virtgpu_resource *virtgpu_import_next_stale(struct virtgpu_import *import)
 {
-	struct virtgpu_resource *res;
+	struct virtgpu_resource *res, *stale = NULL;
 
-	guard(spinlock_irq)(&import->lock);
+	spin_lock_irq(&import->lock);
 	list_for_each_entry(res, &import->resources, import_link) {
 		if (res->stale && kref_get_unless_zero(&res->users)) {
 			res->stale = false;
-			return res;
+			stale = res;
+			break;
 		}
 	}
-	return NULL;
+	spin_unlock_irq(&import->lock);
+	return stale;
 }
 
 /* All of it, since what changed is not known any more. */
@@ -691,8 +701,10 @@ void virtgpu_import_submit(struct virtgpu_resource *res, struct list_head *cmds)
 {
 	struct virtgpu_import *import = res->obj->import;
 	struct virtgpu_cmd *cmd, *next;
+	unsigned long flags;
+	bool stale;
 
-	guard(spinlock_irqsave)(&import->lock);
+	spin_lock_irqsave(&import->lock, flags);
 	list_for_each_entry_safe(cmd, next, cmds, link) {
 		if ((res->backing && !res->backing->leaving) ||
 		    cmd->info->type != VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D)
@@ -702,7 +714,9 @@ void virtgpu_import_submit(struct virtgpu_resource *res, struct list_head *cmds)
 		res->stale = true;
 	}
 	virtgpu_queue_submit_list(&res->vgdev->ctrl, cmds);
-	if (!res->stale)
+	stale = res->stale;
+	spin_unlock_irqrestore(&import->lock, flags);
+	if (!stale)
 		return;
 	kref_get(&import->obj->refs);
 	if (!queue_work(res->vgdev->wq, &import->refresh_work))
