@@ -28,8 +28,19 @@ class Setup:
 # The scripted GPU, as QEMU's generic device
 SCRIPTED = ('vhost-user-test-device-pci,virtio-id=16,num_vqs=2,vq_size=256,config_size=20')
 
+# Buffers that are shared, and what uses memory in more ways than one
+SHARING = ('cursor', 'damage', 'prime', 'prime_export', 'prime_f*', 'prime_import', 'prime_move')
+
 SETUPS = {
     '2d': Setup('virtio-gpu-pci', 'one output, no 3D'),
+    '2d-two': Setup('virtio-gpu-pci', 'two devices that share buffers',
+                    args=('-device', 'virtio-gpu-pci,id=gpu1'), only=('prime_import',)),
+    # Without interrupt remapping, which QEMU's IOMMU does not do for this machine
+    '2d-iommu': Setup('virtio-gpu-pci,iommu_platform=on', 'a device behind an IOMMU',
+                      args=('-device', 'intel-iommu,intremap=off'), append='intel_iommu=on',
+                      only=SHARING),
+    '2d-swiotlb': Setup('virtio-gpu-pci,iommu_platform=on', 'all memory goes by bounce buffers',
+                        append='swiotlb=force', only=SHARING),
     '2d4': Setup('virtio-gpu-pci', 'four outputs, no 3D', heads=4,
                  only=('cursor', 'flip', 'hotplug', 'lease', 'outputs', 'plane', 'tools')),
     'vga': Setup('virtio-vga', 'the variant that is VGA compatible',
@@ -46,10 +57,11 @@ SETUPS = {
                     args=('-icount', 'shift=1,sleep=off', '-rtc', 'clock=vm'),
                     only=('timing*',), never=()),
     'gl': Setup('virtio-gpu-gl-pci,blob=on,hostmem=512M,venus=on',
-                'OpenGL, Vulkan and blobs', gl=True, only=('gpu_*', 'gl_*'), never=()),
+                'OpenGL, Vulkan and blobs', gl=True, only=('gpu_*', 'gl_*', 'prime*'), never=('prime_module',)),
     'dev': Setup(SCRIPTED, 'scripted GPU with all features: it checks what the driver sends',
                  heads=2, scripted=('--outputs', '2', '--window', '256M',
                                     '--memory', '1G', '--capsets',
                                     '2:2:64,4:0:160,31:1:32,32:1:48,63:3:16'),
-                 only=('cursor', 'damage', 'dev_*', 'dumb', 'format', 'plane'), never=()),
+                 only=('cursor', 'damage', 'dev_*', 'dumb', 'format', 'plane', 'prime*'),
+                 never=('prime_module',)),
 }

@@ -23,6 +23,13 @@
 #define invalidate_mappings move_notify
 #endif
 
+/* Mappings for importers that can be told of moves used to pin, too. */
+#if defined(TEST_HAVE_INVALIDATE_MAPPINGS) || defined(CONFIG_DMABUF_MOVE_NOTIFY)
+#define TEST_MAPPINGS_PIN false
+#else
+#define TEST_MAPPINGS_PIN true
+#endif
+
 /* Fences have a lock of their own. */
 static inline void test_dma_fence_init(struct dma_fence *fence, const struct dma_fence_ops *ops,
 				       spinlock_t *lock, u64 context, u64 seqno)

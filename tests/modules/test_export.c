@@ -44,13 +44,13 @@ struct test_pages {
  * @sgt: what the importer gets
  * @pages: the pages, with a reference
  * @link: in &test_buffer.mappings
- * @dev: of the importer
+ * @attach: of the importer
  */
 struct test_mapping {
 	struct sg_table sgt;
 	struct test_pages *pages;
 	struct list_head link;
-	struct device *dev;
+	struct dma_buf_attachment *attach;
 };
 
 /**
@@ -277,7 +277,7 @@ static struct sg_table *test_buffer_map(struct dma_buf_attachment *attach,
 		kfree(mapping);
 		return ERR_PTR(ret);
 	}
-	mapping->dev = attach->dev;
+	mapping->attach = attach;
 	mapping->pages = buf->pages;
 	kref_get(&mapping->pages->refs);
 	list_add(&mapping->link, &buf->mappings);
@@ -319,10 +319,10 @@ static void test_buffer_unmap(struct dma_buf_attachment *attach, struct sg_table
 
 	dma_resv_assert_held(attach->dmabuf->resv);
 	buf->stats.unmaps++;
-	if (!left && test_buffer_is_busy(buf))
+	if (!left && list_is_singular(&buf->mappings) && test_buffer_is_busy(buf))
 		buf->stats.unmapped_busy++;
 	/* A bounce buffer is not to be copied over the poison. */
-	dma_unmap_sgtable(mapping->dev, sgt, dir, left ? DMA_ATTR_SKIP_CPU_SYNC : 0);
+	dma_unmap_sgtable(attach->dev, sgt, dir, left ? DMA_ATTR_SKIP_CPU_SYNC : 0);
 	sg_free_table(sgt);
 	list_del(&mapping->link);
 	test_pages_put(mapping->pages);
@@ -336,7 +336,7 @@ static int test_buffer_begin_cpu(struct dma_buf *dmabuf, enum dma_data_direction
 
 	dma_resv_lock(dmabuf->resv, NULL);
 	list_for_each_entry(mapping, &buf->mappings, link)
-		dma_sync_sgtable_for_cpu(mapping->dev, &mapping->sgt, dir);
+		dma_sync_sgtable_for_cpu(mapping->attach->dev, &mapping->sgt, dir);
 	dma_resv_unlock(dmabuf->resv);
 	return 0;
 }
@@ -348,7 +348,7 @@ static int test_buffer_end_cpu(struct dma_buf *dmabuf, enum dma_data_direction d
 
 	dma_resv_lock(dmabuf->resv, NULL);
 	list_for_each_entry(mapping, &buf->mappings, link)
-		dma_sync_sgtable_for_device(mapping->dev, &mapping->sgt, dir);
+		dma_sync_sgtable_for_device(mapping->attach->dev, &mapping->sgt, dir);
 	dma_resv_unlock(dmabuf->resv);
 	return 0;
 }
@@ -477,7 +477,7 @@ int test_export(struct test_file *file, void *data)
 	struct test_buffer *buf;
 
 	if (!arg->size || arg->size > TEST_MAX_SIZE || arg->run > TEST_MAX_RUN || arg->pad ||
-	    arg->flags & ~VIRTGPU_TEST_MOVE_PINNED)
+	    arg->flags & ~VIRTGPU_TEST_MOVE_MAPPED)
 		return -EINVAL;
 	buf = test_buffer_create(arg);
 	if (IS_ERR(buf))
@@ -540,6 +540,19 @@ int test_faults(struct test_file *file, void *data)
 	return 0;
 }
 
+/* May it move? */
+static bool test_buffer_is_fixed(struct test_buffer *buf)
+{
+	unsigned int pins = buf->stats.pinned;
+	struct test_mapping *mapping;
+
+	if (TEST_MAPPINGS_PIN && (buf->flags & VIRTGPU_TEST_MOVE_MAPPED)) {
+		list_for_each_entry(mapping, &buf->mappings, link)
+			pins -= !!mapping->attach->importer_ops;
+	}
+	return pins || buf->vmapped;
+}
+
 /* Does what an exporter has to, so that nobody uses the pages any more. */
 static int test_buffer_evict_locked(struct test_buffer *buf, unsigned int timeout_ms)
 {
@@ -547,7 +560,7 @@ static int test_buffer_evict_locked(struct test_buffer *buf, unsigned int timeou
 	long left;
 
 	dma_resv_assert_held(dmabuf->resv);
-	if (buf->vmapped || (buf->stats.pinned && !(buf->flags & VIRTGPU_TEST_MOVE_PINNED)))
+	if (test_buffer_is_fixed(buf))
 		return -EBUSY;
 
 	unmap_mapping_range(dmabuf->file->f_mapping, 0, 0, 1);

@@ -22,11 +22,13 @@
  * @attach: the attachment
  * @sgt: how it is mapped, or NULL; protected by the reservation lock
  * @moved: how often the exporter said that it moves; likewise
+ * @keep: does not end its mapping then
  */
 struct test_import {
 	struct dma_buf_attachment *attach;
 	struct sg_table *sgt;
 	u32 moved;
+	bool keep;
 };
 
 /* ---- attaching and mapping ---------------------------------------------- */
@@ -45,7 +47,8 @@ static void test_import_invalidate(struct dma_buf_attachment *attach)
 	struct test_import *import = attach->importer_priv;
 
 	import->moved++;
-	test_import_unmap_locked(import);
+	if (!import->keep)
+		test_import_unmap_locked(import);
 }
 
 static const struct dma_buf_attach_ops test_import_ops = {
@@ -66,15 +69,18 @@ static void test_import_free(struct test_import *import)
 }
 
 /* Takes over the reference to the dma-buf, when it succeeds. */
-static struct test_import *test_import_create(struct dma_buf *dmabuf, bool dynamic)
+static struct test_import *test_import_create(struct dma_buf *dmabuf, u32 flags)
 {
 	struct test_import *import = kzalloc(sizeof(*import), GFP_KERNEL);
 	struct dma_buf_attachment *attach;
 
 	if (!import)
 		return ERR_PTR(-ENOMEM);
-	attach = dynamic ? dma_buf_dynamic_attach(dmabuf, test_device, &test_import_ops, import) :
-		 dma_buf_attach(dmabuf, test_device);
+	import->keep = flags & VIRTGPU_TEST_IMPORT_KEEP;
+	if (flags & VIRTGPU_TEST_IMPORT_DYNAMIC)
+		attach = dma_buf_dynamic_attach(dmabuf, test_device, &test_import_ops, import);
+	else
+		attach = dma_buf_attach(dmabuf, test_device);
 	if (IS_ERR(attach)) {
 		kfree(import);
 		return ERR_CAST(attach);
@@ -90,12 +96,12 @@ int test_import(struct test_file *file, void *data)
 	struct dma_buf *dmabuf;
 	int ret;
 
-	if (arg->flags & ~VIRTGPU_TEST_IMPORT_DYNAMIC)
+	if (arg->flags & ~(VIRTGPU_TEST_IMPORT_DYNAMIC | VIRTGPU_TEST_IMPORT_KEEP))
 		return -EINVAL;
 	dmabuf = dma_buf_get(arg->fd);
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
-	import = test_import_create(dmabuf, arg->flags & VIRTGPU_TEST_IMPORT_DYNAMIC);
+	import = test_import_create(dmabuf, arg->flags);
 	if (IS_ERR(import)) {
 		dma_buf_put(dmabuf);
 		return PTR_ERR(import);

@@ -26,15 +26,18 @@
 
 /* --- exporter --- */
 
-/* Pins are counted, but do not keep the buffer where it is. */
-#define VIRTGPU_TEST_MOVE_PINNED	(1 << 0)
+/*
+ * Older kernels pin for every importer that maps. These pins do not keep the
+ * buffer where it is: it moves as it does with kernels that are built to allow it.
+ */
+#define VIRTGPU_TEST_MOVE_MAPPED	(1 << 0)
 
 /**
  * struct virtgpu_test_export - make a buffer
  * @size: in bytes, rounded up to whole pages
  * @run: so many pages are neighbours, then there is a gap; 0: as they come.
  *	 At most 1023.
- * @flags: VIRTGPU_TEST_MOVE_PINNED
+ * @flags: VIRTGPU_TEST_MOVE_MAPPED
  * @fd: out: the dma-buf
  */
 struct virtgpu_test_export {
@@ -105,7 +108,8 @@ struct virtgpu_test_fence {
  * @unmaps: calls of unmap_dma_buf()
  * @moves: moves that were done
  * @moved_mapped: ... of them, those of a buffer that was mapped
- * @unmapped_busy: unmapped, without a move, while fences of others were pending
+ * @unmapped_busy: the only mapping ended, without a move, while fences of others
+ *		   were pending
  * @overdue: fences that did not signal in time for a move
  * @written_late: pages that were written to after the buffer had left them
  */
@@ -128,11 +132,14 @@ struct virtgpu_test_stats {
 /* --- importer --- */
 
 #define VIRTGPU_TEST_IMPORT_DYNAMIC	(1 << 0)
+/* A bad one, which keeps its mapping when the exporter moves */
+#define VIRTGPU_TEST_IMPORT_KEEP	(1 << 1)
 
 /**
  * struct virtgpu_test_import - attach to anybody's dma-buf
  * @fd: the dma-buf
- * @flags: VIRTGPU_TEST_IMPORT_DYNAMIC: tells the exporter that it may move
+ * @flags: VIRTGPU_TEST_IMPORT_DYNAMIC: tells the exporter that it may move;
+ *	   VIRTGPU_TEST_IMPORT_KEEP goes with it
  * @id: out: names the import in this open file, which ends it when it is closed
  */
 struct virtgpu_test_import {

@@ -23,6 +23,5 @@ int gate_open(struct gate *gate);
 void gate_free(struct gate *gate);
 
 int vgem_open(void);
-void vgem_close(int fd);
 
 #endif

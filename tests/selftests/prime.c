@@ -180,7 +180,7 @@ TEST_F(display, into_vgem)
 	}
 	EXPECT_EQ(0, gem_close(vgem, arg.handle));
 	close(fd);
-	vgem_close(vgem);
+	close(vgem);
 }
 
 /* --- sync files --- */

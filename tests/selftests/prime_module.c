@@ -134,13 +134,13 @@ TEST_F(buffer, moves)
 	EXPECT_EQ(0, module_detach(id));
 }
 
-/* With pins that only count, it moves on every kernel. */
-TEST_F(buffer, moves_in_spite_of_pins)
+/* Asked to, it moves on every kernel. */
+TEST_F(buffer, moves_while_it_is_mapped)
 {
 	uint32_t id, moved, value = 0;
 	int fd;
 
-	ASSERT_EQ(0, module_export(SIZE, 1, VIRTGPU_TEST_MOVE_PINNED, &fd));
+	ASSERT_EQ(0, module_export(SIZE, 1, VIRTGPU_TEST_MOVE_MAPPED, &fd));
 	ASSERT_EQ(0, module_import(fd, DYNAMIC, &id));
 	ASSERT_EQ(24, module_map(id, NULL, 0, NULL));
 	ASSERT_EQ(0, module_write(id, 8, &fd, 4, 0));
@@ -174,8 +174,9 @@ TEST_F(buffer, late_writers_are_seen)
 	uint32_t id;
 	int fd;
 
-	ASSERT_EQ(0, module_export(SIZE, 1, VIRTGPU_TEST_MOVE_PINNED, &fd));
-	ASSERT_EQ(0, module_import(fd, 0, &id));
+	ASSERT_EQ(0, module_export(SIZE, 1, VIRTGPU_TEST_MOVE_MAPPED, &fd));
+	ASSERT_EQ(0, module_import(fd, DYNAMIC | VIRTGPU_TEST_IMPORT_KEEP,
+				   &id));
 	ASSERT_EQ(24, module_map(id, NULL, 0, NULL));
 	ASSERT_EQ(0, module_move(fd, 1000));
 	EXPECT_EQ(1, module_stats(fd).stale);

@@ -155,7 +155,7 @@ static const struct {
 	[EXPORT_SECOND] = {
 		"no second virtio-gpu", open_second, make_dumb, close_device,
 	},
-	[EXPORT_VGEM] = { "no vgem module", vgem_open, make_dumb, vgem_close },
+	[EXPORT_VGEM] = { "no vgem module", vgem_open, make_dumb, close_device },
 	[EXPORT_UDMABUF] = {
 		"no " UDMABUF, open_udmabuf, make_udmabuf, close_device,
 	},
@@ -165,6 +165,29 @@ static const struct {
 		close_nothing,
 	},
 };
+
+/*
+ * The heap's pieces are too large for bounce buffers: if all have to go by them,
+ * no device can use what it makes.
+ */
+static bool is_mapped_by_others(enum exporter from)
+{
+	struct share s;
+	uint32_t id;
+	int ret;
+
+	if (from != EXPORT_HEAP)
+		return true;
+	if (module_missing() || share_make(from, 1 << 20, &s))
+		return false;
+	ret = module_import(s.fd, VIRTGPU_TEST_IMPORT_DYNAMIC, &id);
+	if (!ret) {
+		ret = module_map(id, NULL, 0, NULL);
+		module_detach(id);
+	}
+	share_free(&s);
+	return ret >= 0;
+}
 
 /*
  * share_missing - does this machine lack an exporter?
@@ -178,7 +201,8 @@ const char *share_missing(enum exporter from)
 	if (device < 0)
 		return exporters[from].missing;
 	exporters[from].close(device);
-	return NULL;
+	return is_mapped_by_others(from) ? NULL :
+	       "no device can map what the exporter makes";
 }
 
 /* @size: in bytes, whole pages; the content is zero */
