@@ -231,6 +231,19 @@ int virtgpu_open(struct drm_device *drm, struct drm_file *file)
 	return 0;
 }
 
+/* What the host refused, or has lost, is not there to be destroyed. */
+static void virtgpu_context_destroy(struct virtgpu_context *ctx)
+{
+	struct virtgpu_cmd *cmd = xchg(&ctx->destroy, NULL);
+
+	if (!cmd)
+		return;
+	if (READ_ONCE(ctx->error))
+		virtgpu_cmd_put(cmd);
+	else
+		virtgpu_queue_submit(cmd);
+}
+
 /**
  * virtgpu_postclose() - &drm_driver.postclose
  * @drm: the DRM device
@@ -248,9 +261,8 @@ void virtgpu_postclose(struct drm_device *drm, struct drm_file *file)
 	mutex_unlock(&ctx->vgdev->contexts_lock);
 
 	virtgpu_submit_cancel(ctx);
-	if (ctx->destroy)
-		virtgpu_queue_submit(ctx->destroy);
-	ctx->destroy = NULL;
+	if (atomic_fetch_or(VIRTGPU_CTX_CLOSED, &ctx->fate) & VIRTGPU_CTX_SETTLED)
+		virtgpu_context_destroy(ctx);
 	xa_destroy(&ctx->attached);
 	virtgpu_context_put(ctx);
 }
@@ -260,9 +272,7 @@ static void virtgpu_context_lose(struct virtgpu_context *ctx, int error)
 	mutex_lock(&ctx->lock);
 	if (ctx->created) {
 		WRITE_ONCE(ctx->error, error);
-		if (ctx->destroy)
-			virtgpu_cmd_put(ctx->destroy);
-		ctx->destroy = NULL;
+		virtgpu_context_destroy(ctx);
 	}
 	virtgpu_submit_cancel(ctx);
 	mutex_unlock(&ctx->lock);
@@ -286,8 +296,12 @@ void virtgpu_contexts_lose(struct virtgpu_device *vgdev, int error)
 
 static void virtgpu_context_created(struct virtgpu_cmd *cmd)
 {
+	struct virtgpu_context *ctx = cmd->ctx;
+
 	if (cmd->error)
-		WRITE_ONCE(cmd->ctx->error, cmd->error);
+		WRITE_ONCE(ctx->error, cmd->error);
+	if (atomic_fetch_or(VIRTGPU_CTX_SETTLED, &ctx->fate) & VIRTGPU_CTX_CLOSED)
+		virtgpu_context_destroy(ctx);
 }
 
 static struct virtgpu_cmd *virtgpu_context_cmd(struct virtgpu_context *ctx,

@@ -603,6 +603,10 @@ struct virtgpu_capset {
 	void *data;
 };
 
+/* Whoever sets the second of these bits sends CTX_DESTROY. */
+#define VIRTGPU_CTX_SETTLED	BIT(0)
+#define VIRTGPU_CTX_CLOSED	BIT(1)
+
 #define VIRTGPU_MAX_RINGS 64
 #define VIRTGPU_CONTEXT_NAME 64
 
@@ -620,6 +624,7 @@ struct virtgpu_capset {
  * @poll_mask: rings whose fences the program is told of, one bit each
  * @name: given by the program, or empty
  * @attached: ids of the resources that the host knows to be in use here
+ * @fate: VIRTGPU_CTX_SETTLED and VIRTGPU_CTX_CLOSED
  * @destroy: CTX_DESTROY, set aside so that closing cannot fail
  * @timeline: fences of submissions to no ring
  * @timelines: fences of each ring
@@ -642,6 +647,7 @@ struct virtgpu_context {
 	u64 poll_mask;
 	char name[VIRTGPU_CONTEXT_NAME];
 	struct xarray attached;
+	atomic_t fate;
 	struct virtgpu_cmd *destroy;
 	struct virtgpu_timeline timeline;
 	struct virtgpu_timeline *timelines;
