@@ -469,6 +469,7 @@ int virtgpu_context_attach(struct virtgpu_context *ctx, struct virtgpu_resource 
  */
 void virtgpu_context_detach(struct virtgpu_context *ctx, struct virtgpu_resource *res)
 {
-	if (xa_erase(&ctx->attached, res->id) && !READ_ONCE(ctx->error))
+	if (xa_erase(&ctx->attached, res->id) && !READ_ONCE(ctx->error) &&
+	    !virtgpu_resource_is_refused(res))
 		virtgpu_context_send(ctx, VIRTGPU_CTX_DETACH_RESOURCE, res->id);
 }

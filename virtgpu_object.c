@@ -765,6 +765,17 @@ int virtgpu_resource_attach_locked(struct virtgpu_resource *res)
 	return ret;
 }
 
+/**
+ * virtgpu_resource_is_refused() - is there no such resource at the host?
+ * @res: the resource
+ *
+ * Return: true when the host has answered that it did not make it, or lost it.
+ */
+bool virtgpu_resource_is_refused(const struct virtgpu_resource *res)
+{
+	return smp_load_acquire(&res->state) == VIRTGPU_RES_FAILED && !res->created;
+}
+
 /* ---- after a reset ------------------------------------------------------ */
 
 /**
