@@ -21,7 +21,7 @@
 /* Pages that have been left are filled with this before they are freed. */
 #define VIRTGPU_TEST_POISON	0xdeadc0deu
 
-/* A fence that nobody signals signals itself with -ETIMEDOUT. */
+/* A fence that is left alone signals by itself then, with -ETIMEDOUT. */
 #define VIRTGPU_TEST_FENCE_MS	20000
 
 /* --- exporter --- */
