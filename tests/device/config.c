@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "gpu.h"
+#include "resource.h"
 #include "vhost_user.h"
 
 struct config_space {
@@ -80,6 +81,7 @@ uint64_t config_features(void)
 void config_accept(uint64_t features)
 {
 	accepted = features;
+	window_clear();
 	log_line("\"features\":%llu", (unsigned long long)features);
 }
 
@@ -121,14 +123,14 @@ void config_write(size_t offset, const uint8_t *from, size_t size)
 	events &= ~le32toh(clear);
 }
 
-/* Nonsense in a field, from now on. */
-int config_set(const char *field, uint32_t value)
+/* Nonsense in a field from now on, the truth with @value NULL. */
+int config_set(const char *field, const uint32_t *value)
 {
 	for (size_t i = 0; i < NUM_FIELDS; i++) {
 		if (strcmp(field_names[i], field))
 			continue;
-		overridden[i] = true;
-		override[i] = value;
+		overridden[i] = value;
+		override[i] = value ? *value : 0;
 		return 0;
 	}
 	return -EINVAL;

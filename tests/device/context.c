@@ -7,6 +7,7 @@
 
 #include "config.h"
 #include "gpu.h"
+#include "refused.h"
 #include "resource.h"
 
 /**
@@ -78,6 +79,17 @@ void context_refused(uint32_t id)
 
 	if (ctx)
 		ctx->doubtful = true;
+	else
+		refused_add(REFUSED_CONTEXT, id);
+}
+
+uint32_t context_missing(const struct command *c)
+{
+	uint32_t id = le32toh(command_header(c)->ctx_id);
+
+	if (!refused_has(REFUSED_CONTEXT, id))
+		violation("%s: no context %u", c->type->name, id);
+	return VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID;
 }
 
 static void destroy(struct context *ctx)
@@ -135,6 +147,7 @@ uint32_t run_ctx_create(struct command *c)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 	ctx->id = id;
 	LIST_INSERT_HEAD(&contexts, ctx, link);
+	refused_remove(REFUSED_CONTEXT, id);
 	return VIRTIO_GPU_RESP_OK_NODATA;
 }
 
@@ -155,10 +168,9 @@ uint32_t run_ctx_attach_resource(struct command *c)
 	uint32_t id = le32toh(req->resource_id), *more;
 
 	if (!ctx)
-		return no_context(c);
+		return context_missing(c);
 	if (!resource_find(id))
-		return command_broken(VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID,
-				      "%s: no resource %u", c->type->name, id);
+		return resource_missing(c, id);
 	if (attached(ctx, id))
 		return VIRTIO_GPU_RESP_OK_NODATA;
 	more = realloc(ctx->resources, (ctx->num_resources + 1) * sizeof(*more));
@@ -192,7 +204,7 @@ uint32_t run_submit_3d(struct command *c)
 	uint32_t size = le32toh(req->size);
 
 	if (!find(le32toh(req->hdr.ctx_id)))
-		return no_context(c);
+		return context_missing(c);
 	if (c->size - sizeof(*req) != size)
 		return command_broken(VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
 				      "submit_3d: %u bytes, %zu are there", size,

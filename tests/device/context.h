@@ -8,10 +8,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct command;
+
 bool context_exists(uint32_t id);
 bool context_has(uint32_t id, uint32_t resource);
 void context_forget(uint32_t resource);
 void context_refused(uint32_t id);
+uint32_t context_missing(const struct command *c);
 void context_free_all(void);
 
 #endif

@@ -41,7 +41,7 @@ const char control_help[] =
 "  release                 answer what is held back\n"
 "  display HEAD W H [X Y]  an output's size and place (0 0: not connected); event\n"
 "  event                   an event without a change\n"
-"  config FIELD VALUE      nonsense in the configuration space\n"
+"  config FIELD [VALUE]    nonsense in the configuration space; none: the truth\n"
 "  features LIST           offered from the next connection on\n"
 "  map_info N              what resource_map_blob answers from now on\n"
 "  disconnect              close the connection to the front end\n"
@@ -181,7 +181,9 @@ static int do_config(char **w, struct answer *a)
 	uint32_t value;
 
 	(void)a;
-	return number(w[1], &value) ? -EINVAL : config_set(w[0], value);
+	if (w[1] && number(w[1], &value))
+		return -EINVAL;
+	return config_set(w[0], w[1] ? &value : NULL);
 }
 
 static int do_features(char **w, struct answer *a)
@@ -236,7 +238,7 @@ static const struct request {
 	{ "release", 0, do_release },
 	{ "display", 3, do_display },
 	{ "event", 0, do_event },
-	{ "config", 2, do_config },
+	{ "config", 1, do_config },
 	{ "features", 1, do_features },
 	{ "map_info", 1, do_map_info },
 	{ "disconnect", 0, do_disconnect },

@@ -37,7 +37,7 @@ const char *fault_name(enum fault_action action)
 static int parse_arg(struct fault *f, const char *arg)
 {
 	char *end;
-	long n;
+	int64_t n;
 
 	switch (f->action) {
 	case FAULT_ERROR:

@@ -15,6 +15,7 @@
 #include "config.h"
 #include "context.h"
 #include "display.h"
+#include "refused.h"
 #include "resource.h"
 #include "vhost_user.h"
 
@@ -68,7 +69,7 @@ static const struct command_type types[] = {
 	}, {
 		VIRTIO_GPU_CMD_RESOURCE_CREATE_2D, "resource_create_2d",
 		sizeof(struct virtio_gpu_resource_create_2d), .answer = NODATA,
-		.flags = FLAG_NO_CONTEXT, .run = run_resource_create_2d,
+		.flags = FLAG_NO_CONTEXT | FLAG_MAKES, .run = run_resource_create_2d,
 		.fields = { A(virtio_gpu_resource_create_2d, resource_id),
 			    A(virtio_gpu_resource_create_2d, format),
 			    A(virtio_gpu_resource_create_2d, width),
@@ -102,7 +103,7 @@ static const struct command_type types[] = {
 	}, {
 		VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING, "resource_attach_backing",
 		sizeof(struct virtio_gpu_resource_attach_backing), .answer = NODATA,
-		.flags = FLAG_NO_CONTEXT | FLAG_PAYLOAD, .run = run_attach_backing,
+		.flags = FLAG_NO_CONTEXT | FLAG_PAYLOAD | FLAG_MAKES, .run = run_attach_backing,
 		.fields = { A(virtio_gpu_resource_attach_backing, resource_id),
 			    A(virtio_gpu_resource_attach_backing, nr_entries) },
 	}, {
@@ -137,7 +138,7 @@ static const struct command_type types[] = {
 	}, {
 		VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB, "resource_create_blob",
 		sizeof(struct virtio_gpu_resource_create_blob), .answer = NODATA,
-		.flags = FLAG_PAYLOAD, .features = F(RESOURCE_BLOB),
+		.flags = FLAG_PAYLOAD | FLAG_MAKES, .features = F(RESOURCE_BLOB),
 		.run = run_resource_create_blob,
 		.fields = { A(virtio_gpu_resource_create_blob, resource_id),
 			    A(virtio_gpu_resource_create_blob, blob_mem),
@@ -161,7 +162,7 @@ static const struct command_type types[] = {
 			    FOUR(virtio_gpu_set_scanout_blob, offsets) },
 	}, {
 		VIRTIO_GPU_CMD_CTX_CREATE, "ctx_create", sizeof(struct virtio_gpu_ctx_create),
-		.answer = NODATA, .flags = FLAG_CONTEXT, .features = F(VIRGL),
+		.answer = NODATA, .flags = FLAG_CONTEXT | FLAG_MAKES, .features = F(VIRGL),
 		.run = run_ctx_create,
 		.fields = { A(virtio_gpu_ctx_create, nlen),
 			    A(virtio_gpu_ctx_create, context_init) },
@@ -172,7 +173,7 @@ static const struct command_type types[] = {
 	}, {
 		VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE, "ctx_attach_resource",
 		RESOURCE_ONLY(virtio_gpu_ctx_resource), .answer = NODATA,
-		.flags = FLAG_CONTEXT, .features = F(VIRGL), .run = run_ctx_attach_resource,
+		.flags = FLAG_CONTEXT | FLAG_MAKES, .features = F(VIRGL), .run = run_ctx_attach_resource,
 	}, {
 		VIRTIO_GPU_CMD_CTX_DETACH_RESOURCE, "ctx_detach_resource",
 		RESOURCE_ONLY(virtio_gpu_ctx_resource), .answer = NODATA,
@@ -180,7 +181,8 @@ static const struct command_type types[] = {
 	}, {
 		VIRTIO_GPU_CMD_RESOURCE_CREATE_3D, "resource_create_3d",
 		sizeof(struct virtio_gpu_resource_create_3d), .answer = NODATA,
-		.features = F(VIRGL), .run = run_resource_create_3d,
+		.features = F(VIRGL), .flags = FLAG_MAKES,
+		.run = run_resource_create_3d,
 		.fields = { A(virtio_gpu_resource_create_3d, resource_id),
 			    A(virtio_gpu_resource_create_3d, target),
 			    A(virtio_gpu_resource_create_3d, format),
@@ -208,7 +210,8 @@ static const struct command_type types[] = {
 		VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB, "resource_map_blob",
 		sizeof(struct virtio_gpu_resource_map_blob),
 		.answer = sizeof(struct virtio_gpu_resp_map_info),
-		.features = F(RESOURCE_BLOB), .run = run_map_blob,
+		.features = F(RESOURCE_BLOB), .flags = FLAG_MAKES,
+		.run = run_map_blob,
 		.fields = { A(virtio_gpu_resource_map_blob, resource_id),
 			    PAD(virtio_gpu_resource_map_blob, padding),
 			    A(virtio_gpu_resource_map_blob, offset) },
@@ -284,7 +287,7 @@ const char *gpu_response_name(uint32_t type)
 }
 
 /* The number of a response by its name or in hexadecimal, or -1. */
-int gpu_response_number(const char *name)
+int64_t gpu_response_number(const char *name)
 {
 	char *end;
 	unsigned long n;
@@ -296,7 +299,7 @@ int gpu_response_number(const char *name)
 		if (!strcmp(responses_error[i], name))
 			return VIRTIO_GPU_RESP_ERR_UNSPEC + i;
 	n = strtoul(name, &end, 16);
-	return *name && !*end && n <= 0x7fffffff ? (int)n : -1;
+	return *name && !*end && n <= UINT32_MAX ? (int64_t)n : -1;
 }
 
 /* ---- what the files with the commands use --------------------------------- */
@@ -572,28 +575,41 @@ static void command_finish(struct command *c, uint32_t response)
 	command_deliver(c);
 }
 
-static bool tells_nonsense(const struct command *c)
+/* The answer will be one that nobody can take for a success. */
+static bool will_be_spoiled(const struct command *c)
 {
 	switch (c->fault.action) {
-	case FAULT_ERROR:
 	case FAULT_SHORT:
 	case FAULT_TYPE:
-	case FAULT_GARBAGE:
 		return true;
+	case FAULT_GARBAGE:
+		return c->type->answer == NODATA;
 	default:
 		return false;
 	}
 }
 
+/* Does it, unless the guest is going to think that it was not done. */
+static uint32_t do_command(struct command *c)
+{
+	if (c->fault.action == FAULT_ERROR)
+		return c->fault.arg;
+	if (!(c->type->flags & FLAG_MAKES) || !will_be_spoiled(c))
+		return c->type->run(c);
+	command_answer(c, c->type->answer);
+	return c->type->answer == NODATA ? VIRTIO_GPU_RESP_OK_NODATA :
+					   VIRTIO_GPU_RESP_OK_MAP_INFO;
+}
+
 /*
- * What was refused is not there, though the guest may already count on it; of
- * what it was told nonsense about it may think what it likes.
+ * What was refused is not there, though the guest may already count on it. What
+ * could not be destroyed may be made again.
  */
 static void note_doubt(const struct command *c, uint32_t response)
 {
 	uint32_t id;
 
-	if (response < VIRTIO_GPU_RESP_ERR_UNSPEC && !tells_nonsense(c))
+	if (response < VIRTIO_GPU_RESP_ERR_UNSPEC && !will_be_spoiled(c))
 		return;
 	switch (c->type->type) {
 	case VIRTIO_GPU_CMD_CTX_CREATE:
@@ -618,10 +634,8 @@ static void command_run(struct command *c)
 
 	counts[gpu_type_index(c->type)]++;
 	c->fault = fault_take(c->type);
-	if (!response && c->fault.action == FAULT_ERROR)
-		response = c->fault.arg;
-	else if (!response)
-		response = c->type->run(c);
+	if (!response)
+		response = do_command(c);
 	note_doubt(c, response);
 	if (response == ANSWER_LATER)
 		waiting = c;
@@ -734,8 +748,11 @@ void gpu_release(void)
 	gpu_timers();
 }
 
-/* The driver has reset the device: nothing is left of what it made. */
-void gpu_reset(void)
+/*
+ * The driver has reset the device: nothing is left of what it made. Without a
+ * connection nothing is left of the window either.
+ */
+void gpu_reset(bool connected)
 {
 	struct command *c;
 
@@ -749,5 +766,8 @@ void gpu_reset(void)
 	display_reset();
 	context_free_all();
 	resource_free_all();
+	refused_clear();
+	if (!connected)
+		window_forget();
 	log_line("\"reset\":true");
 }

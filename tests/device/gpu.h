@@ -76,6 +76,7 @@ struct field {
 #define FLAG_NO_CONTEXT	2	/* never of a context */
 #define FLAG_PAYLOAD	4	/* more bytes follow the structure */
 #define FLAG_CURSOR	8	/* of the cursor queue */
+#define FLAG_MAKES	16	/* what it makes is there only if the answer says so */
 
 /**
  * struct command_type - a command of the specification
@@ -140,13 +141,13 @@ void gpu_kick(struct queue *q);
 void gpu_timers(void);
 int gpu_timeout_ms(void);
 void gpu_release(void);
-void gpu_reset(void);
+void gpu_reset(bool connected);
 void gpu_resume(unsigned int request, bool done);
 
 const struct command_type *gpu_command_type(const char *name);
 unsigned int gpu_type_index(const struct command_type *type);
 const char *gpu_response_name(uint32_t type);
-int gpu_response_number(const char *name);
+int64_t gpu_response_number(const char *name);
 
 struct gpu_stats {
 	uint64_t kicks;

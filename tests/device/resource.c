@@ -12,11 +12,13 @@
 #include "display.h"
 #include "gpu.h"
 #include "memory.h"
+#include "refused.h"
 #include "vhost_user.h"
 
 #define BUCKETS		1024
 #define PAGE		4096
 #define MAX_SIDE	16384
+#define MAX_LEFT	4096
 
 /* Gallium's, which classic 3D resources are described with */
 #define TARGET_BUFFER	0
@@ -27,9 +29,12 @@ static LIST_HEAD(, resource) buckets[BUCKETS];
 /* Host memory of all resources */
 static uint64_t memory_used;
 
-/* Ids that the guest was refused, as long as nothing else has them. */
-static uint32_t *refused;
-static size_t num_refused;
+/* Mappings of resources that are no more */
+static struct {
+	uint64_t offset;
+	uint64_t size;
+} left[MAX_LEFT];
+static unsigned int num_left;
 
 /* ---- pixels -------------------------------------------------------------- */
 
@@ -74,32 +79,44 @@ struct resource *resource_find(uint32_t id)
 void resource_refused(uint32_t id)
 {
 	struct resource *r = resource_find(id);
-	uint32_t *more;
 
-	if (r) {
+	if (r)
 		r->doubtful = true;
+	else
+		refused_add(REFUSED_RESOURCE, id);
+}
+
+uint32_t resource_missing(const struct command *c, uint32_t id)
+{
+	if (!refused_has(REFUSED_RESOURCE, id))
+		violation("%s: no resource %u", c->type->name, id);
+	return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+}
+
+/*
+ * A mapping outlives its resource until the next driver comes: QEMU 11.1 does
+ * not survive to be asked for its end while the device is being unplugged.
+ */
+static void window_leave(uint64_t offset, uint64_t size)
+{
+	if (num_left == MAX_LEFT) {
+		log_line("\"error\":\"too many mappings were left behind\"");
 		return;
 	}
-	more = realloc(refused, (num_refused + 1) * sizeof(*more));
-	if (!more)
-		return;
-	refused = more;
-	refused[num_refused++] = id;
+	left[num_left].offset = offset;
+	left[num_left++].size = size;
 }
 
-bool resource_was_refused(uint32_t id)
+void window_clear(void)
 {
-	for (size_t i = 0; i < num_refused; i++)
-		if (refused[i] == id)
-			return true;
-	return false;
+	for (unsigned int i = 0; i < num_left; i++)
+		vhost_unmap(left[i].offset, left[i].size);
+	num_left = 0;
 }
 
-static void forget_refusals(uint32_t id)
+void window_forget(void)
 {
-	for (size_t i = num_refused; i--;)
-		if (refused[i] == id)
-			refused[i] = refused[--num_refused];
+	num_left = 0;
 }
 
 static void free_host(struct resource *r)
@@ -120,7 +137,7 @@ void resource_free(struct resource *r)
 	display_forget(r);
 	context_forget(r->id);
 	if (r->mapped)
-		vhost_unmap(r->map_offset, r->size);
+		window_leave(r->map_offset, r->size);
 	LIST_REMOVE(r, link);
 	free_host(r);
 	free(r->entries);
@@ -132,7 +149,6 @@ void resource_free_all(void)
 	for (unsigned int i = 0; i < BUCKETS; i++)
 		while (!LIST_EMPTY(&buckets[i]))
 			resource_free(LIST_FIRST(&buckets[i]));
-	num_refused = 0;
 }
 
 unsigned int resource_count(void)
@@ -317,7 +333,7 @@ static uint32_t create(const struct command *c, uint32_t id, enum resource_kind 
 	r->kind = kind;
 	r->memfd = -1;
 	LIST_INSERT_HEAD(&buckets[id % BUCKETS], r, link);
-	forget_refusals(id);
+	refused_remove(REFUSED_RESOURCE, id);
 	*to = r;
 	return 0;
 }
@@ -411,9 +427,7 @@ static uint32_t check_blob(const struct command *c,
 	if (host && !(config_accepted_features() & 1ULL << VIRTIO_GPU_F_VIRGL))
 		return command_broken(bad, "resource_create_blob: blob_mem %u without 3D", mem);
 	if (host && !context_exists(le32toh(command_header(c)->ctx_id)))
-		return command_broken(VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID,
-				      "resource_create_blob: no context %u",
-				      le32toh(command_header(c)->ctx_id));
+		return context_missing(c);
 	return 0;
 }
 
@@ -487,11 +501,8 @@ uint32_t run_attach_backing(struct command *c)
 	uint32_t id = le32toh(req->resource_id);
 	struct resource *r = resource_find(id);
 
-	/* Drivers need not wait for the answer before they attach. */
-	if (!r && resource_was_refused(id))
-		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 	if (!r)
-		return no_resource(c, id);
+		return resource_missing(c, id);
 	if (r->kind == RESOURCE_BLOB)
 		return command_broken(VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
 				      "resource_attach_backing: resource %u is a blob", id);
@@ -608,7 +619,7 @@ static uint32_t transfer_buffer(struct command *c, struct resource *r,
 {
 	uint64_t at = le32toh(req->box.x), size = le32toh(req->box.w), offset = le64toh(req->offset);
 
-	if (at > r->size || size > r->size - at || offset > r->backing_size ||
+	if (req->box.y || le32toh(req->box.h) != 1 || at > r->size || size > r->size - at || offset > r->backing_size ||
 	    size > r->backing_size - offset)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	if (!backing_copy(r, offset, r->host + at, size, to_guest))
@@ -632,7 +643,9 @@ static uint32_t transfer_3d(struct command *c, bool to_guest)
 	};
 
 	if (!r)
-		return no_resource(c, le32toh(req->resource_id));
+		return resource_missing(c, le32toh(req->resource_id));
+	if (ctx && !context_exists(ctx))
+		return context_missing(c);
 	if (ctx && !context_has(ctx, r->id))
 		return command_broken(VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID,
 				      "%s: resource %u is not attached to context %u",
@@ -642,6 +655,8 @@ static uint32_t transfer_3d(struct command *c, bool to_guest)
 				      "%s: resource %u has no backing", c->type->name, r->id);
 	if (!r->host || r->kind == RESOURCE_BLOB || req->level)
 		return VIRTIO_GPU_RESP_OK_NODATA;
+	if (req->box.z || le32toh(req->box.d) != 1)
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	if (r->size == r->width)
 		return transfer_buffer(c, r, req, to_guest);
 	if (!a.stride)

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+struct command;
+
 #define CURSOR_SIZE	64
 
 enum resource_kind {
@@ -79,10 +81,14 @@ void resource_free(struct resource *r);
 void resource_free_all(void);
 unsigned int resource_count(void);
 uint64_t resource_backing_pages(void);
+void window_clear(void);
+void window_forget(void);
 bool resource_read(struct resource *r, uint64_t offset, void *to, size_t size);
 
 /* The guest was refused one with this id, or told nonsense about it. */
 void resource_refused(uint32_t id);
-bool resource_was_refused(uint32_t id);
+
+/* The answer to a command that may be sent before the guest knows of a refusal. */
+uint32_t resource_missing(const struct command *c, uint32_t id);
 
 #endif

@@ -322,7 +322,7 @@ static void stop_queue(struct queue *q)
 	for (unsigned int i = 0; i < NUM_QUEUES; i++)
 		running |= vhost_queues[i].running;
 	if (!running)
-		device->reset();
+		device->reset(true);
 }
 
 static uint64_t protocol_features(void)
@@ -579,7 +579,7 @@ void vhost_disconnect(void)
 		queue_close(&vhost_queues[i]);
 		queue_init(&vhost_queues[i], i);
 	}
-	device->reset();
+	device->reset(false);
 	memory_clear();
 	log_line("\"front_end\":\"disconnected\"");
 }

@@ -20,7 +20,7 @@
  * @features: what is offered, without those of the transport
  * @accepted: the guest has taken these
  * @config: copies of the configuration space, which @config_write() changes
- * @reset: the guest's driver has let go of the device
+ * @reset: the guest's driver has let go of the device, or the front end of us
  * @window_size: bytes of shared memory region @window_id, 0 for none
  * @mapped: the front end's answer to a request by vhost_map() or vhost_unmap()
  */
@@ -29,7 +29,7 @@ struct vhost_device {
 	void (*accepted)(uint64_t features);
 	size_t (*config)(uint8_t *to, size_t size);
 	void (*config_write)(size_t offset, const uint8_t *from, size_t size);
-	void (*reset)(void);
+	void (*reset)(bool connected);
 	unsigned int window_id;
 	uint64_t window_size;
 	void (*mapped)(unsigned int request, bool done);

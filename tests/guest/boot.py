@@ -172,6 +172,9 @@ class Guest:
         self.stream.show(result)
 
     def finish(self):
+        code = self.qemu.process.poll()
+        if code:
+            self.add(Result('guest', 'fail', f'QEMU ended with code {code}'))
         if self.qemu.device:
             self.add(self.qemu.device.judge())
         self.qemu.kill()

@@ -80,7 +80,7 @@ class Qmp:
     def command(self, name, **arguments):
         return self.execute({'execute': name, 'arguments': arguments})
 
-    def wait(self, event, limit=30):
+    def wait(self, event, limit=80):
         """Waits for an event that was not there before."""
         deadline = time.monotonic() + limit
         while True:

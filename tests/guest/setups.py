@@ -62,6 +62,6 @@ SETUPS = {
                  heads=2, scripted=('--outputs', '2', '--window', '256M',
                                     '--memory', '1G', '--capsets',
                                     '2:2:64,4:0:160,31:1:32,32:1:48,63:3:16'),
-                 only=('cursor', 'damage', 'dev_*', 'dumb', 'format', 'plane', 'prime*'),
-                 never=('prime_module',)),
+                 only=('cursor', 'damage', 'dev_*', 'dumb', 'format', 'gpu_caps', 'gpu_context',
+                       'hotplug', 'plane', 'prime*'), never=('prime_module',)),
 }

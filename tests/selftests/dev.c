@@ -29,10 +29,28 @@ int dev_resources(void)
 	return number("resources");
 }
 
-/* @action: what is to be done to the next command of the type, "late 100". */
-int dev_fault(const char *type, const char *action)
+/*
+ * dev_fault - something goes wrong at the host
+ * @type: of the command; "any" for all
+ * @nth: which one, 1 for the next; 0 for every one
+ * @action: what is done to it, "late 100"
+ */
+int dev_fault(const char *type, unsigned int nth, const char *action)
 {
-	return host_device(NULL, 0, "fault %s 1 %s", type, action);
+	return host_device(NULL, 0, "fault %s %u %s", type, nth, action);
+}
+
+/* Until so many commands of the type came since the mark; returns how many. */
+int dev_wait(const char *type, int count)
+{
+	uint64_t end = kms_now_ns() + KMS_WAIT_MS * 1000000ULL;
+	int n = dev_count(type);
+
+	while (n >= 0 && n < count && kms_now_ns() < end) {
+		usleep(10000);
+		n = dev_count(type);
+	}
+	return n;
 }
 
 /* No faults from now on; what was held back is answered. */
@@ -57,19 +75,46 @@ void dev_expect(const char *pattern)
 	fclose(f);
 }
 
-/* The GPU goes, and comes back with other features; returns when it is there. */
-int dev_replug(const char *features)
+/* The card's primary node, as soon as there is one. */
+int dev_card(void)
 {
-	int fd, ret = host_unplug() ?: host_plug(features);
 	uint64_t end = kms_now_ns() + KMS_WAIT_MS * 1000000ULL;
+	int fd;
 
-	if (ret)
-		return ret;
 	do {
 		fd = kms_open_node(DRM_NODE_PRIMARY, NULL);
 		if (fd >= 0)
-			return close(fd);
-		usleep(20000);
+			return fd;
+		usleep(50000);
 	} while (kms_now_ns() < end);
 	return -ETIME;
+}
+
+/*
+ * dev_replug - the GPU goes, and comes back with other features
+ *
+ * Returns: 0 when it is there again and the console is shown on it, or a
+ * negative errno.
+ */
+int dev_replug(const char *features)
+{
+	int ret = host_unplug() ?: host_mark() ?: host_plug(features);
+
+	if (!ret)
+		ret = dev_card();
+	if (ret < 0)
+		return ret;
+	close(ret);
+	return dev_wait("resource_flush", 1) < 1 ? -ETIME : 0;
+}
+
+/* How long the driver waits for the host, from now on; 0: as at the start. */
+int dev_timeout(unsigned int ms)
+{
+	FILE *f = fopen("/sys/module/virtio_gpu/parameters/timeout_ms", "we");
+
+	if (!f)
+		return -errno;
+	fprintf(f, "%u", ms ? ms : 10000);
+	return fclose(f) ? -errno : 0;
 }

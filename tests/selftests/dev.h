@@ -15,11 +15,14 @@
 
 int dev_count(const char *type);
 int dev_resources(void);
-int dev_fault(const char *type, const char *action);
+int dev_fault(const char *type, unsigned int nth, const char *action);
 int dev_clear(void);
+int dev_wait(const char *type, int count);
 
 void dev_expect(const char *pattern);
 
+int dev_card(void);
 int dev_replug(const char *features);
+int dev_timeout(unsigned int ms);
 
 #endif

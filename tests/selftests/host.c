@@ -267,7 +267,7 @@ int host_device(char *answer, size_t size, const char *fmt, ...)
 /* Takes the scripted GPU out of its slot. */
 int host_unplug(void)
 {
-	return ask("unplug", NULL, 0, ANSWER_MS + 10000);
+	return ask("unplug", NULL, 0, 3 * ANSWER_MS);
 }
 
 /* Puts it in again: @features as in 'virtgpu-device --help'. */

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Hosts that stop answering, answer two times, die, or are unplugged in the
+ * middle: programs get errors or can be killed, fences end, and a host that is
+ * plugged in afterwards works.
+ */
+#include <kselftest_harness.h>
+
+#include <errno.h>
+#include <sys/wait.h>
+
+#include "dev.h"
+
+#define LONG_TEST	180
+
+FIXTURE(silent) {
+	int fd;
+};
+
+FIXTURE_SETUP(silent)
+{
+	self->fd = -1;
+	NEED_DEVICE();
+	dev_expect("refused|timed out|id [0-9]+ is not a head");
+	ASSERT_EQ(0, dev_clear());
+	ASSERT_EQ(0, dev_replug("all"));
+	ASSERT_EQ(0, dev_timeout(1000));
+	self->fd = gpu_open();
+	ASSERT_LE(0, self->fd);
+}
+
+/* After all of this a new host shows pictures. */
+FIXTURE_TEARDOWN(silent)
+{
+	struct kms_output *o;
+	struct kms_fb fb;
+	struct kms k;
+
+	if (self->fd < 0)
+		return;
+	close(self->fd);
+	EXPECT_EQ(0, dev_clear());
+	EXPECT_EQ(0, dev_timeout(0));
+	ASSERT_EQ(0, dev_replug("all"));
+	ASSERT_EQ(0, kms_open(&k));
+	o = kms_connected(&k);
+	ASSERT_TRUE(o);
+	ASSERT_EQ(0, kms_fb_create(&k, o->mode.hdisplay, o->mode.vdisplay,
+				   DRM_FORMAT_XRGB8888, &fb));
+	kms_fb_draw(&fb, 1);
+	EXPECT_EQ(0, kms_show(&k, o, &fb));
+	EXPECT_EQ(0, host_diff_fb(o->head, &fb));
+	kms_fb_destroy(&fb);
+	EXPECT_EQ(0, kms_close(&k));
+}
+
+static int submit(int fd, int *fence)
+{
+	struct drm_virtgpu_execbuffer exec = gpu_nop();
+
+	return gpu_exec_fence(fd, &exec, fence);
+}
+
+/* A wait ends with an error, and what was made of it can be closed. */
+TEST_F_TIMEOUT(silent, waits_end, LONG_TEST)
+{
+	uint64_t start = kms_now_ns();
+	struct kms_fb fb;
+	struct kms k;
+
+	ASSERT_EQ(0, kms_open(&k));
+	ASSERT_EQ(0, dev_fault("resource_create_2d", 1, "never"));
+	EXPECT_EQ(-ETIMEDOUT, kms_fb_create(&k, 640, 480, DRM_FORMAT_XRGB8888,
+					    &fb));
+	EXPECT_GT(8000000000ull, kms_now_ns() - start);
+	ASSERT_EQ(0, dev_clear());
+	EXPECT_EQ(0, kms_fb_create(&k, 640, 480, DRM_FORMAT_XRGB8888, &fb));
+	kms_fb_destroy(&fb);
+	kms_close(&k);
+}
+
+/* Nobody waits in a way that cannot be ended. */
+TEST_F_TIMEOUT(silent, waiters_can_be_killed, LONG_TEST)
+{
+	int status = 0;
+	pid_t child;
+
+	ASSERT_EQ(0, dev_timeout(60000));
+	ASSERT_EQ(0, dev_fault("any", 0, "never"));
+	child = fork();
+	ASSERT_LE(0, child);
+	if (!child) {
+		struct kms_fb fb;
+		struct kms k;
+
+		if (!kms_open(&k))
+			kms_fb_create(&k, 640, 480, DRM_FORMAT_XRGB8888, &fb);
+		_exit(7);
+	}
+	sleep(2);
+	EXPECT_EQ(0, waitpid(child, &status, WNOHANG));
+	EXPECT_EQ(0, kill(child, SIGKILL));
+	for (int i = 0; i < 100 && !waitpid(child, &status, WNOHANG); i++)
+		usleep(50000);
+	EXPECT_TRUE(WIFSIGNALED(status));
+}
+
+/* Unplugged: what was under way ends with an error, at once. */
+TEST_F_TIMEOUT(silent, unplugged_in_flight, LONG_TEST)
+{
+	struct gpu_bo bo;
+	int fences[8];
+
+	ASSERT_EQ(0, gpu_buffer(self->fd, 65536, &bo));
+	ASSERT_EQ(0, gpu_map(&bo));
+	ASSERT_EQ(0, gpu_finish(self->fd));
+	ASSERT_EQ(0, dev_fault("submit_3d", 0, "never"));
+	for (int i = 0; i < 8; i++)
+		ASSERT_EQ(0, submit(self->fd, &fences[i]));
+	EXPECT_EQ(0, gpu_fence_status(fences[0]));
+	ASSERT_EQ(0, host_unplug());
+	for (int i = 0; i < 8; i++) {
+		EXPECT_GT(0, gpu_fence_wait(fences[i], 5000));
+		close(fences[i]);
+	}
+	/* the pages are still ours */
+	gpu_pattern(bo.map, bo.size, 3);
+	EXPECT_NE(0, submit(self->fd, &fences[0]));
+	gpu_unmap(&bo);
+	ASSERT_EQ(0, dev_clear());
+	ASSERT_EQ(0, host_plug("all"));
+}
+
+/* Window mappings outlive the device: they are there, or a signal says not. */
+TEST_F_TIMEOUT(silent, unplugged_with_host_memory_mapped, LONG_TEST)
+{
+	struct drm_virtgpu_resource_create_blob arg = {
+		.blob_mem = VIRTGPU_BLOB_MEM_HOST3D, .blob_id = 1,
+		.blob_flags = VIRTGPU_BLOB_FLAG_USE_MAPPABLE, .size = 65536,
+	};
+	struct gpu_bo bo;
+	int status;
+	pid_t child;
+
+	ASSERT_EQ(0, gpu_create_blob(self->fd, &arg, &bo));
+	ASSERT_EQ(0, gpu_map(&bo));
+	gpu_pattern(bo.map, bo.size, 1);
+	ASSERT_EQ(0, host_unplug());
+	child = fork();
+	ASSERT_LE(0, child);
+	if (!child) {
+		((volatile char *)bo.map)[0] = 1;
+		_exit(0);
+	}
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_TRUE(WIFEXITED(status) ||
+		    (WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS));
+	gpu_unmap(&bo);
+	ASSERT_EQ(0, host_plug("all"));
+}
+
+/* A page flip that the host never ends. */
+TEST_F_TIMEOUT(silent, unplugged_during_a_flip, LONG_TEST)
+{
+	struct kms_output *o;
+	struct kms_fb fb;
+	struct kms k;
+
+	ASSERT_EQ(0, kms_open(&k));
+	o = kms_connected(&k);
+	ASSERT_TRUE(o);
+	ASSERT_EQ(0, kms_fb_create(&k, o->mode.hdisplay, o->mode.vdisplay,
+				   DRM_FORMAT_XRGB8888, &fb));
+	ASSERT_EQ(0, kms_show(&k, o, &fb));
+	ASSERT_EQ(0, dev_fault("resource_flush", 0, "never"));
+	EXPECT_EQ(0, kms_flip(&k, o, &fb, DRM_MODE_ATOMIC_NONBLOCK |
+			      DRM_MODE_PAGE_FLIP_EVENT, 1));
+	ASSERT_EQ(0, host_unplug());
+	EXPECT_EQ(0, kms_wait_flip(&k));
+	EXPECT_NE(0, kms_flip(&k, o, &fb, 0, 0));
+	kms_fb_destroy(&fb);
+	kms_close(&k);
+	ASSERT_EQ(0, dev_clear());
+	ASSERT_EQ(0, host_plug("all"));
+}
+
+/* The same answer two times breaks the ring; the driver can still go. */
+TEST_F_TIMEOUT(silent, answered_twice, LONG_TEST)
+{
+	int fence;
+
+	ASSERT_EQ(0, dev_fault("submit_3d", 1, "twice"));
+	if (!submit(self->fd, &fence)) {
+		gpu_fence_wait(fence, 5000);
+		close(fence);
+	}
+	if (!submit(self->fd, &fence)) {
+		gpu_fence_wait(fence, 5000);
+		close(fence);
+	}
+}
+
+/* The host's process goes away: no answer will ever come. */
+TEST_F_TIMEOUT(silent, disconnected, LONG_TEST)
+{
+	int fence = -1;
+
+	ASSERT_EQ(0, dev_fault("submit_3d", 0, "never"));
+	ASSERT_EQ(0, submit(self->fd, &fence));
+	ASSERT_EQ(0, host_device(NULL, 0, "disconnect"));
+	EXPECT_EQ(-ETIME, gpu_fence_wait(fence, 500));
+	ASSERT_EQ(0, host_unplug());
+	EXPECT_GT(0, gpu_fence_wait(fence, 5000));
+	close(fence);
+	ASSERT_EQ(0, dev_clear());
+	ASSERT_EQ(0, host_plug("all"));
+}
+
+TEST_HARNESS_MAIN
