@@ -192,6 +192,8 @@ class ScriptedAgent(Agent):
         return f'{width} {height} {hot_x} {hot_y} ' + self.put(pixels)
 
     def do_mark(self, _):
+        # The guest may still be at what a program asked of it before
+        time.sleep(0.02)
         self.device.mark()
         return ''
 
