@@ -30,14 +30,19 @@ int dev_resources(void)
 }
 
 /*
- * dev_fault - something goes wrong at the host
+ * dev_fault - something goes wrong at the host with the next command of a type
  * @type: of the command; "any" for all
- * @nth: which one, 1 for the next; 0 for every one
  * @action: what is done to it, "late 100"
  */
-int dev_fault(const char *type, unsigned int nth, const char *action)
+int dev_fault(const char *type, const char *action)
 {
-	return host_device(NULL, 0, "fault %s %u %s", type, nth, action);
+	return host_device(NULL, 0, "fault %s 1 %s", type, action);
+}
+
+/* As dev_fault(), with every command of the type from now on. */
+int dev_faults(const char *type, const char *action)
+{
+	return host_device(NULL, 0, "fault %s 0 %s", type, action);
 }
 
 /* Until so many commands of the type came since the mark; returns how many. */

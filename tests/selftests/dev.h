@@ -15,7 +15,8 @@
 
 int dev_count(const char *type);
 int dev_resources(void);
-int dev_fault(const char *type, unsigned int nth, const char *action);
+int dev_fault(const char *type, const char *action);
+int dev_faults(const char *type, const char *action);
 int dev_clear(void);
 int dev_wait(const char *type, int count);
 

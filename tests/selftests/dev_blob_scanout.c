@@ -184,7 +184,7 @@ TEST_F(blob, outside)
 /* A host that refuses the blob is given its pages as a classic resource. */
 TEST_F(blob, refused)
 {
-	ASSERT_EQ(0, dev_fault("resource_create_blob", 1, "error out_of_memory"));
+	ASSERT_EQ(0, dev_fault("resource_create_blob", "error out_of_memory"));
 	ASSERT_EQ(0, make(self, WIDTH, HEIGHT, WIDTH * 4, 0,
 			  DRM_FORMAT_XRGB8888));
 	kms_fb_draw(&self->fb, 3);

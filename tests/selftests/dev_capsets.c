@@ -143,7 +143,7 @@ TEST_F(capsets, errors_are_not_kept)
 	for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
 		int ret;
 
-		ASSERT_EQ(0, dev_fault("get_capset", 1, faults[i].action));
+		ASSERT_EQ(0, dev_fault("get_capset", faults[i].action));
 		ret = get_caps(self->fd, 32, 1, self->data);
 		EXPECT_EQ(faults[i].error, ret) TH_LOG("%s", faults[i].action);
 	}
@@ -155,7 +155,7 @@ TEST_F(capsets, errors_are_not_kept)
 /* Behind an answer that is cut there is nothing. */
 TEST_F(capsets, cut_short)
 {
-	ASSERT_EQ(0, dev_fault("get_capset", 1, "short 40"));
+	ASSERT_EQ(0, dev_fault("get_capset", "short 40"));
 	if (!get_caps(self->fd, 32, 1, self->data))
 		EXPECT_TRUE(is_set(self->data, 32, 16));
 }
@@ -163,12 +163,12 @@ TEST_F(capsets, cut_short)
 /* A slow answer is no failure; a host that is slower than that is not waited for. */
 TEST_F_TIMEOUT(capsets, late, 60)
 {
-	ASSERT_EQ(0, dev_fault("get_capset", 1, "late 3000"));
+	ASSERT_EQ(0, dev_fault("get_capset", "late 3000"));
 	EXPECT_EQ(0, get_caps(self->fd, 4, 0, self->data));
 	EXPECT_TRUE(is_set(self->data, 4, 160));
 
 	ASSERT_EQ(0, dev_timeout(500));
-	ASSERT_EQ(0, dev_fault("get_capset", 1, "never"));
+	ASSERT_EQ(0, dev_fault("get_capset", "never"));
 	EXPECT_EQ(-ETIMEDOUT, get_caps(self->fd, 31, 1, self->data));
 	ASSERT_EQ(0, dev_timeout(0));
 	ASSERT_EQ(0, dev_clear());
@@ -183,8 +183,8 @@ TEST_F_TIMEOUT(capsets, late_list, 60)
 	int fd;
 
 	ASSERT_EQ(0, host_unplug());
-	ASSERT_EQ(0, dev_fault("get_capset_info", 1, "late 6000"));
-	ASSERT_EQ(0, dev_fault("get_capset_info", 3, "error unspec"));
+	ASSERT_EQ(0, dev_fault("get_capset_info", "late 6000"));
+	ASSERT_EQ(0, host_device(NULL, 0, "fault get_capset_info 3 error unspec"));
 	dev_expect("GET_CAPSET_INFO refused");
 	ASSERT_EQ(0, host_plug("all"));
 	ASSERT_LE(0, close(dev_card()));

@@ -77,7 +77,7 @@ static int submit(int fd)
 TEST_F(errors, submissions)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
-		ASSERT_EQ(0, dev_fault("submit_3d", 1, answers[i].action));
+		ASSERT_EQ(0, dev_fault("submit_3d", answers[i].action));
 		EXPECT_EQ(answers[i].error, submit(self->fd))
 			TH_LOG("%s", answers[i].action);
 		EXPECT_EQ(0, submit(self->fd));
@@ -90,7 +90,7 @@ TEST_F(errors, contexts)
 		int fd = gpu_open(), ret;
 
 		ASSERT_LE(0, fd);
-		ASSERT_EQ(0, dev_fault("ctx_create", 1, answers[i].action));
+		ASSERT_EQ(0, dev_fault("ctx_create", answers[i].action));
 		ret = gpu_context(fd, 2, 0, 0);
 		if (!ret)
 			ret = submit(fd);
@@ -117,7 +117,7 @@ static void check_resources(struct __test_metadata *_metadata,
 		struct gpu_bo bo;
 		int ret;
 
-		ASSERT_EQ(0, dev_fault(type, 1, answers[i].action));
+		ASSERT_EQ(0, dev_fault(type, answers[i].action));
 		ret = gpu_buffer(self->fd, SIZE, &bo);
 		if (!ret) {
 			ret = use(&bo);
@@ -153,8 +153,7 @@ TEST_F(errors, guest_blobs)
 		struct gpu_bo bo;
 		int ret;
 
-		ASSERT_EQ(0, dev_fault("resource_create_blob", 1,
-				       answers[i].action));
+		ASSERT_EQ(0, dev_fault("resource_create_blob", answers[i].action));
 		ret = gpu_create_blob(self->fd, &arg, &bo);
 		if (!ret) {
 			ret = gpu_wait(&bo, 0);
@@ -187,8 +186,7 @@ TEST_F(errors, host_memory)
 		struct gpu_bo bo;
 
 		ASSERT_EQ(0, host_blob(self->fd, &bo));
-		ASSERT_EQ(0, dev_fault("resource_map_blob", 1,
-				       answers[i].action));
+		ASSERT_EQ(0, dev_fault("resource_map_blob", answers[i].action));
 		EXPECT_EQ(answers[i].error, gpu_map(&bo))
 			TH_LOG("%s", answers[i].action);
 		EXPECT_EQ(0, gpu_close(&bo));
@@ -222,7 +220,7 @@ TEST_F(errors, framebuffers)
 			struct kms_fb fb;
 			int ret;
 
-			ASSERT_EQ(0, dev_fault(types[t], 1, answers[i].action));
+			ASSERT_EQ(0, dev_fault(types[t], answers[i].action));
 			ret = kms_fb_create(&k, 640, 480, DRM_FORMAT_XRGB8888,
 					    &fb);
 			EXPECT_EQ(answers[i].error, ret)
@@ -256,7 +254,7 @@ TEST_F_TIMEOUT(errors, commits, LONG_TEST)
 	ASSERT_EQ(0, kms_show(&k, o, &fb[0]));
 	for (size_t t = 0; t < ARRAY_SIZE(types); t++) {
 		for (size_t i = 0; i < ARRAY_SIZE(answers); i += 3) {
-			ASSERT_EQ(0, dev_fault(types[t], 1, answers[i].action));
+			ASSERT_EQ(0, dev_fault(types[t], answers[i].action));
 			n++;
 			kms_fb_draw(&fb[n % 2], n);
 			EXPECT_EQ(0, kms_flip(&k, o, &fb[n % 2],
@@ -287,7 +285,7 @@ TEST_F_TIMEOUT(errors, display_information, LONG_TEST)
 	for (size_t t = 0; t < ARRAY_SIZE(types); t++) {
 		for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
 			ASSERT_EQ(0, host_mark());
-			ASSERT_EQ(0, dev_fault(types[t], 1, answers[i].action));
+			ASSERT_EQ(0, dev_fault(types[t], answers[i].action));
 			ASSERT_EQ(0, host_device(NULL, 0, "event"));
 			EXPECT_LE(1, dev_wait(types[t], 1));
 		}
@@ -304,7 +302,7 @@ TEST_F_TIMEOUT(errors, display_information, LONG_TEST)
 
 		snprintf(action, sizeof(action), "garbage %d", seed);
 		for (size_t t = 0; t < ARRAY_SIZE(types); t++)
-			ASSERT_EQ(0, dev_fault(types[t], 1, action));
+			ASSERT_EQ(0, dev_fault(types[t], action));
 		ASSERT_EQ(0, host_mark());
 		ASSERT_EQ(0, host_device(NULL, 0, "event"));
 		EXPECT_LE(1, dev_wait("get_display_info", 1));
@@ -335,7 +333,7 @@ TEST_F_TIMEOUT(errors, order, LONG_TEST)
 		for (size_t t = 0; t < ARRAY_SIZE(types); t++) {
 			struct gpu_bo bo;
 
-			ASSERT_EQ(0, dev_fault(types[t], 1, actions[a]));
+			ASSERT_EQ(0, dev_fault(types[t], actions[a]));
 			ASSERT_EQ(0, gpu_buffer(self->fd, SIZE, &bo));
 			EXPECT_EQ(0, gpu_transfer(&bo, true, 0, 0, 16, 1, 0));
 			EXPECT_EQ(0, submit(self->fd));

@@ -79,7 +79,7 @@ TEST_F_TIMEOUT(silent, waits_end, LONG_TEST)
 	struct kms k;
 
 	ASSERT_EQ(0, kms_open(&k));
-	ASSERT_EQ(0, dev_fault("resource_create_2d", 1, "never"));
+	ASSERT_EQ(0, dev_fault("resource_create_2d", "never"));
 	EXPECT_EQ(-ETIMEDOUT, kms_fb_create(&k, 640, 480, DRM_FORMAT_XRGB8888,
 					    &fb));
 	EXPECT_GT(8000000000ull, kms_now_ns() - start);
@@ -99,7 +99,7 @@ TEST_F_TIMEOUT(silent, waiters_can_be_killed, LONG_TEST)
 	ASSERT_EQ(0, host_blob(self->fd, &bo));
 	ASSERT_EQ(0, gpu_finish(self->fd));
 	ASSERT_EQ(0, dev_timeout(60000));
-	ASSERT_EQ(0, dev_fault("any", 0, "never"));
+	ASSERT_EQ(0, dev_faults("any", "never"));
 	child = fork();
 	ASSERT_LE(0, child);
 	if (!child)
@@ -123,7 +123,7 @@ TEST_F_TIMEOUT(silent, unplugged_in_flight, LONG_TEST)
 	ASSERT_EQ(0, gpu_buffer(self->fd, 65536, &bo));
 	ASSERT_EQ(0, gpu_map(&bo));
 	ASSERT_EQ(0, gpu_finish(self->fd));
-	ASSERT_EQ(0, dev_fault("submit_3d", 0, "never"));
+	ASSERT_EQ(0, dev_faults("submit_3d", "never"));
 	for (int i = 0; i < 8; i++)
 		ASSERT_EQ(0, submit(self->fd, &fences[i]));
 	EXPECT_EQ(0, gpu_fence_status(fences[0]));
@@ -177,7 +177,7 @@ TEST_F_TIMEOUT(silent, unplugged_during_a_flip, LONG_TEST)
 	ASSERT_EQ(0, kms_fb_create(&k, o->mode.hdisplay, o->mode.vdisplay,
 				   DRM_FORMAT_XRGB8888, &fb));
 	ASSERT_EQ(0, kms_show(&k, o, &fb));
-	ASSERT_EQ(0, dev_fault("resource_flush", 0, "never"));
+	ASSERT_EQ(0, dev_faults("resource_flush", "never"));
 	EXPECT_EQ(0, kms_flip(&k, o, &fb, DRM_MODE_ATOMIC_NONBLOCK |
 			      DRM_MODE_PAGE_FLIP_EVENT, 1));
 	ASSERT_EQ(0, host_unplug());
@@ -194,7 +194,7 @@ TEST_F_TIMEOUT(silent, answered_twice, LONG_TEST)
 {
 	int fence;
 
-	ASSERT_EQ(0, dev_fault("submit_3d", 1, "twice"));
+	ASSERT_EQ(0, dev_fault("submit_3d", "twice"));
 	if (!submit(self->fd, &fence)) {
 		gpu_fence_wait(fence, 5000);
 		close(fence);
@@ -210,7 +210,7 @@ TEST_F_TIMEOUT(silent, disconnected, LONG_TEST)
 {
 	int fence = -1;
 
-	ASSERT_EQ(0, dev_fault("submit_3d", 0, "never"));
+	ASSERT_EQ(0, dev_faults("submit_3d", "never"));
 	ASSERT_EQ(0, submit(self->fd, &fence));
 	ASSERT_EQ(0, host_device(NULL, 0, "disconnect"));
 	EXPECT_EQ(-ETIME, gpu_fence_wait(fence, 500));
