@@ -358,7 +358,6 @@ enum virtgpu_resource_kind {
  * @format: VIRTIO_GPU_FORMAT_* of a 2D one, or what a program says
  * @width: in pixels, not for blobs
  * @height: in pixels, not for blobs
- * @visible: pixels of a line that are shown, of a 2D one that is
  * @offset: of the first pixel in the pages, in bytes, of a 2D one
  * @create_3d: the parameters of a 3D one
  * @create_blob: the parameters of a blob
@@ -370,7 +369,6 @@ struct virtgpu_resource_desc {
 	u32 format;
 	u32 width;
 	u32 height;
-	u32 visible;
 	u32 offset;
 	const struct drm_virtgpu_resource_create *create_3d;
 	const struct drm_virtgpu_resource_create_blob *create_blob;
@@ -421,7 +419,6 @@ enum virtgpu_uuid_state {
  * @format: VIRTIO_GPU_FORMAT_*, not of a blob
  * @width: in pixels, of a whole line of the backing, not of a blob
  * @height: in pixels, not of a blob
- * @visible: pixels of a line that its framebuffers show
  * @offset: of the first pixel in the pages, in bytes
  * @created: the host answered the create command with success
  * @state: see &enum virtgpu_resource_state; written by completions only
@@ -433,7 +430,7 @@ enum virtgpu_uuid_state {
  * @backing: of an imported object, where its pages are as the host knows it, or
  *	     NULL; protected by &virtgpu_import.lock, as are the next three
  * @detach: the DETACH_BACKING of @backing, set aside so that a move cannot fail
- * @stale: the host has not seen what was drawn last
+ * @stale: commits in &virtgpu_import.deferred need the backing
  * @import_link: entry in &virtgpu_import.resources
  * @uuid_state: see &enum virtgpu_uuid_state
  * @uuid: valid in the state VALID
@@ -451,7 +448,6 @@ struct virtgpu_resource {
 	u32 format;
 	u32 width;
 	u32 height;
-	u32 visible;
 	u32 offset;
 	bool created;
 	enum virtgpu_resource_state state;
@@ -882,7 +878,8 @@ struct virtgpu_mapping {
  *	       framebuffers
  * @num_leaving: mappings that wait for &virtgpu_mapping.holds
  * @detached: waiters for @num_leaving to be 0
- * @refresh_work: transfers what was drawn while the pages moved
+ * @deferred: commands of commits that wait for the pages to be known again
+ * @work: ends the waiting of @deferred
  */
 struct virtgpu_import {
 	struct virtgpu_object *obj;
@@ -894,7 +891,8 @@ struct virtgpu_import {
 	struct list_head resources;
 	unsigned int num_leaving;
 	wait_queue_head_t detached;
-	struct work_struct refresh_work;
+	struct list_head deferred;
+	struct work_struct work;
 };
 
 struct dma_buf *virtgpu_gem_prime_export(struct drm_gem_object *gem, int flags);

@@ -205,8 +205,7 @@ static int virtgpu_fb_attach(struct virtgpu_framebuffer *vgfb)
 	struct virtgpu_object *obj = to_virtgpu_object(fb->obj[0]);
 	struct virtgpu_resource_desc desc = {
 		.kind = VIRTGPU_RES_2D, .format = vgfb->format->resource,
-		.width = fb->pitches[0] / 4, .height = fb->height, .visible = fb->width,
-		.offset = fb->offsets[0],
+		.width = fb->pitches[0] / 4, .height = fb->height, .offset = fb->offsets[0],
 	};
 	struct virtgpu_resource *res;
 	int ret;

@@ -664,7 +664,6 @@ virtgpu_resource_create_locked(struct virtgpu_object *obj,
 	res->format = desc->format;
 	res->width = desc->width;
 	res->height = desc->height;
-	res->visible = desc->visible;
 	res->offset = desc->offset;
 
 	ret = virtgpu_resource_build_unref(res) ?: virtgpu_resource_build(res, desc, &cmds);

@@ -618,7 +618,7 @@ void virtgpu_import_unpin(struct virtgpu_object *obj)
 	dma_resv_unlock(virtgpu_import_resv(import));
 }
 
-/* ---- what was drawn while the pages moved ------------------------------- */
+/* ---- commits while the pages move --------------------------------------- */
 
 static struct virtgpu_resource *virtgpu_import_next_stale(struct virtgpu_import *import)
 {
@@ -636,56 +636,62 @@ static struct virtgpu_resource *virtgpu_import_next_stale(struct virtgpu_import 
 	return stale;
 }
 
-/* All of it, since what changed is not known any more. */
-static int virtgpu_resource_refresh_locked(struct virtgpu_resource *res)
+/* The resources that commits wait for get their backing, and all their fences end. */
+static int virtgpu_import_settle_locked(struct virtgpu_import *import)
 {
-	struct drm_rect rect = DRM_RECT_INIT(0, 0, res->visible, res->height);
-	struct virtgpu_cmd *transfer, *flush;
-	int ret;
+	struct virtgpu_resource *res;
+	int ret = 0;
 
-	LIST_HEAD(reserved);
-	LIST_HEAD(cmds);
-
-	ret = virtgpu_resource_attach_locked(res) ?: virtgpu_cmd_reserve(&reserved, 2);
+	while (!ret && (res = virtgpu_import_next_stale(import))) {
+		ret = virtgpu_resource_attach_locked(res);
+		if (ret == -EAGAIN)
+			WRITE_ONCE(res->stale, true);
+		virtgpu_resource_put(res);
+	}
 	if (ret)
 		return ret;
-	if (dma_resv_wait_timeout(res->obj->base.base.resv, DMA_RESV_USAGE_KERNEL, false,
-				  virtgpu_timeout()) <= 0) {
-		virtgpu_cmd_unreserve(&reserved);
+	if (dma_resv_wait_timeout(virtgpu_import_resv(import), DMA_RESV_USAGE_KERNEL, false,
+				  virtgpu_timeout()) <= 0)
 		return -ETIMEDOUT;
-	}
-	virtgpu_object_sync_for_device(res->obj, 0, res->obj->base.base.size);
-	transfer = virtgpu_cmd_take(res->vgdev, &reserved, VIRTGPU_TRANSFER_TO_HOST_2D);
-	flush = virtgpu_cmd_take(res->vgdev, &reserved, VIRTGPU_RESOURCE_FLUSH);
-	virtgpu_encode_transfer_2d(transfer, res->id, res->offset, &rect);
-	virtgpu_encode_flush(flush, res->id, &rect);
-	list_add_tail(&transfer->link, &cmds);
-	list_add_tail(&flush->link, &cmds);
-	virtgpu_import_submit(res, &cmds);
+	virtgpu_object_sync_for_device(import->obj, 0, import->obj->base.base.size);
 	return 0;
 }
 
-static void virtgpu_import_refresh(struct work_struct *work)
+/* With the reservation lock, so that nothing moves in between. */
+static void virtgpu_import_end_deferred(struct virtgpu_import *import, int error)
 {
-	struct virtgpu_import *import = container_of(work, struct virtgpu_import, refresh_work);
+	struct virtgpu_device *vgdev = virtgpu_import_dev(import);
+	struct virtgpu_cmd *cmd, *next;
+
+	LIST_HEAD(cmds);
+
+	spin_lock_irq(&import->lock);
+	list_splice_init(&import->deferred, &cmds);
+	if (!error)
+		virtgpu_queue_submit_list(&vgdev->ctrl, &cmds);
+	spin_unlock_irq(&import->lock);
+
+	list_for_each_entry_safe(cmd, next, &cmds, link)
+		virtgpu_cmd_fail(cmd, error);
+}
+
+static void virtgpu_import_work(struct work_struct *work)
+{
+	struct virtgpu_import *import = container_of(work, struct virtgpu_import, work);
 	struct dma_resv *resv = virtgpu_import_resv(import);
 	struct virtgpu_object *obj = import->obj;
-	struct virtgpu_resource *res;
 	int ret;
 
-	while ((res = virtgpu_import_next_stale(import))) {
-		do {
-			ret = virtgpu_import_wait(obj);
-			if (ret)
-				break;
-			dma_resv_lock(resv, NULL);
-			ret = virtgpu_resource_refresh_locked(res);
-			dma_resv_unlock(resv);
-		} while (ret == -EAGAIN);
-		virtgpu_resource_put(res);
-		if (ret)
-			drm_dbg_prime(obj->base.base.dev, "moved buffer not shown: %d\n", ret);
-	}
+	do {
+		ret = virtgpu_import_wait(obj);
+		dma_resv_lock(resv, NULL);
+		ret = ret ?: virtgpu_import_settle_locked(import);
+		if (ret != -EAGAIN)
+			virtgpu_import_end_deferred(import, ret);
+		dma_resv_unlock(resv);
+	} while (ret == -EAGAIN);
+	if (ret)
+		drm_dbg_prime(obj->base.base.dev, "moved buffer not shown: %d\n", ret);
 	virtgpu_object_put_ref(obj);
 }
 
@@ -694,33 +700,25 @@ static void virtgpu_import_refresh(struct work_struct *work)
  * @res: the resource that the commit shows, of an imported object
  * @cmds: the commands, consumed
  *
- * A commit must not take the reservation lock. When the pages are on the move, the
- * transfers among the commands are left out, and made up for later. Any context.
+ * A commit must not take the reservation lock. When the pages are on the move, its
+ * commands wait until the host knows where they are. Any context.
  */
 void virtgpu_import_submit(struct virtgpu_resource *res, struct list_head *cmds)
 {
 	struct virtgpu_import *import = res->obj->import;
-	struct virtgpu_cmd *cmd, *next;
 	unsigned long flags;
-	bool stale;
 
 	spin_lock_irqsave(&import->lock, flags);
-	list_for_each_entry_safe(cmd, next, cmds, link) {
-		if ((res->backing && !res->backing->leaving) ||
-		    cmd->info->type != VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D)
-			continue;
-		list_del(&cmd->link);
-		virtgpu_cmd_put(cmd);
+	if (list_empty(&import->deferred) && res->backing && !res->backing->leaving) {
+		virtgpu_queue_submit_list(&res->vgdev->ctrl, cmds);
+	} else {
 		res->stale = true;
+		list_splice_tail_init(cmds, &import->deferred);
+		kref_get(&import->obj->refs);
+		if (!queue_work(res->vgdev->wq, &import->work))
+			virtgpu_object_put_ref(import->obj);
 	}
-	virtgpu_queue_submit_list(&res->vgdev->ctrl, cmds);
-	stale = res->stale;
 	spin_unlock_irqrestore(&import->lock, flags);
-	if (!stale)
-		return;
-	kref_get(&import->obj->refs);
-	if (!queue_work(res->vgdev->wq, &import->refresh_work))
-		virtgpu_object_put_ref(import->obj);
 }
 
 /* ---- import ------------------------------------------------------------- */
@@ -846,7 +844,8 @@ static struct virtgpu_import *virtgpu_import_alloc(struct virtgpu_object *obj)
 	spin_lock_init(&import->lock);
 	INIT_LIST_HEAD(&import->resources);
 	init_waitqueue_head(&import->detached);
-	INIT_WORK(&import->refresh_work, virtgpu_import_refresh);
+	INIT_LIST_HEAD(&import->deferred);
+	INIT_WORK(&import->work, virtgpu_import_work);
 	return import;
 }
 
