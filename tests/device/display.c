@@ -88,6 +88,15 @@ void display_forget(struct resource *r)
 	}
 }
 
+bool display_shows(const struct resource *r)
+{
+	for (unsigned int i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
+		if (outputs[i].scanout.r == r)
+			return true;
+	}
+	return false;
+}
+
 /* A new size, 0x0 for not connected; the guest is told. */
 int display_set(uint32_t head, uint32_t width, uint32_t height, uint32_t x, uint32_t y)
 {
@@ -206,6 +215,9 @@ uint32_t run_set_scanout(struct command *c)
 	if (s.r->kind == RESOURCE_BLOB || !s.format || s.r->size < (uint64_t)s.stride * s.height)
 		return command_broken(VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
 				      "set_scanout: resource %u is no picture", s.r->id);
+	if (s.r->kind == RESOURCE_2D && !s.r->entries)
+		return command_broken(VIRTIO_GPU_RESP_ERR_UNSPEC,
+				      "set_scanout: resource %u has no backing", s.r->id);
 	if (!inside(&s.rect, s.width, s.height))
 		return bad_rect(c, &s.rect, s.width, s.height);
 	return show(o, &s);
@@ -232,6 +244,9 @@ uint32_t run_set_scanout_blob(struct command *c)
 	if (!s.r || s.r->kind != RESOURCE_BLOB)
 		return command_broken(VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID,
 				      "set_scanout_blob: no blob %u", le32toh(req->resource_id));
+	if (s.r->blob_mem == VIRTIO_GPU_BLOB_MEM_GUEST && !s.r->entries)
+		return command_broken(VIRTIO_GPU_RESP_ERR_UNSPEC,
+				      "set_scanout_blob: blob %u has no backing", s.r->id);
 	for (unsigned int i = 1; i < 4; i++)
 		if (req->strides[i] || req->offsets[i])
 			return command_broken(bad, "set_scanout_blob: plane %u is not zero", i);

@@ -5,6 +5,7 @@
 #ifndef DEVICE_DISPLAY_H
 #define DEVICE_DISPLAY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,6 +14,7 @@ struct resource;
 void display_init(void);
 void display_reset(void);
 void display_forget(struct resource *r);
+bool display_shows(const struct resource *r);
 int display_set(uint32_t head, uint32_t width, uint32_t height, uint32_t x, uint32_t y);
 
 int display_shot(uint32_t head, const char *path);

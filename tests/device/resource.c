@@ -498,21 +498,27 @@ uint32_t run_resource_unref(struct command *c)
 uint32_t run_attach_backing(struct command *c)
 {
 	const struct virtio_gpu_resource_attach_backing *req = (void *)c->req;
-	uint32_t id = le32toh(req->resource_id);
+	uint32_t id = le32toh(req->resource_id), ret;
 	struct resource *r = resource_find(id);
 
 	if (!r)
 		return resource_missing(c, id);
-	if (r->kind == RESOURCE_BLOB)
+	if (r->kind == RESOURCE_BLOB && r->blob_mem == VIRTIO_GPU_BLOB_MEM_HOST3D)
 		return command_broken(VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
-				      "resource_attach_backing: resource %u is a blob", id);
+				      "resource_attach_backing: resource %u is the host's", id);
 	if (r->entries)
 		return command_broken(VIRTIO_GPU_RESP_ERR_UNSPEC,
 				      "resource_attach_backing: resource %u has one", id);
 	if (!req->nr_entries)
 		return command_broken(VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
 				      "resource_attach_backing: no entries");
-	return attach(c, r, le32toh(req->nr_entries));
+	ret = attach(c, r, le32toh(req->nr_entries));
+	if (ret == VIRTIO_GPU_RESP_OK_NODATA && r->kind == RESOURCE_BLOB &&
+	    r->backing_size < r->size)
+		return command_broken(VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
+				      "resource_attach_backing: entries of %llu bytes for blob %u",
+				      (unsigned long long)r->backing_size, id);
+	return ret;
 }
 
 uint32_t run_detach_backing(struct command *c)
@@ -525,9 +531,8 @@ uint32_t run_detach_backing(struct command *c)
 	if (!r->entries)
 		return command_broken(VIRTIO_GPU_RESP_ERR_UNSPEC,
 				      "resource_detach_backing: resource %u has none", r->id);
-	if (r->kind == RESOURCE_BLOB)
-		return command_broken(VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
-				      "resource_detach_backing: resource %u is a blob", r->id);
+	if (r->kind == RESOURCE_BLOB && display_shows(r))
+		violation("resource_detach_backing: blob %u is on a screen", r->id);
 	drop_entries(r);
 	return VIRTIO_GPU_RESP_OK_NODATA;
 }
