@@ -242,7 +242,11 @@ bool resource_read(struct resource *r, uint64_t offset, void *to, size_t size)
 		memcpy(to, r->host + offset, size);
 		return true;
 	}
-	return offset + size <= r->backing_size && backing_copy(r, offset, to, size, false);
+	if (!r->entries) {
+		violation("resource %u is shown without a backing", r->id);
+		return false;
+	}
+	return backing_copy(r, offset, to, size, false);
 }
 
 /* The entries of a request, checked; false when they cannot be used. */
@@ -290,16 +294,21 @@ static void drop_entries(struct resource *r)
 static uint32_t attach(struct command *c, struct resource *r, uint32_t count)
 {
 	uint64_t there = (c->size - c->type->size) / sizeof(struct virtio_gpu_mem_entry);
+	uint32_t bad = VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 
 	if ((c->size - c->type->size) % sizeof(struct virtio_gpu_mem_entry) || there != count)
-		return command_broken(VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
-				      "%s: %u entries, %zu bytes of them", c->type->name, count,
-				      c->size - c->type->size);
+		return command_broken(bad, "%s: %u entries, %zu bytes of them", c->type->name,
+				      count, c->size - c->type->size);
 	if (count > MAX_ENTRIES)
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
 	if (!take_entries(c, r, c->type->size, count)) {
 		drop_entries(r);
-		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+		return bad;
+	}
+	if (r->kind == RESOURCE_BLOB && count && r->backing_size < r->size) {
+		drop_entries(r);
+		return command_broken(bad, "%s: entries of less than the blob's %llu bytes",
+				      c->type->name, (unsigned long long)r->size);
 	}
 	return VIRTIO_GPU_RESP_OK_NODATA;
 }
@@ -431,8 +440,9 @@ static uint32_t check_blob(const struct command *c,
 	return 0;
 }
 
-static bool make_memfd(struct resource *r, uint64_t size)
+static bool make_memfd(struct resource *r)
 {
+	uint64_t size = r->size;
 	void *map;
 
 	if (size > gpu_options.memory - memory_used)
@@ -449,7 +459,6 @@ static bool make_memfd(struct resource *r, uint64_t size)
 		return false;
 	}
 	memory_used += size;
-	r->size = size;
 	r->host = map;
 	return true;
 }
@@ -466,16 +475,10 @@ uint32_t run_resource_create_blob(struct command *c)
 		return ret;
 	r->blob_mem = le32toh(req->blob_mem);
 	r->blob_flags = le32toh(req->blob_flags);
+	r->size = le64toh(req->size);
 	ret = attach(c, r, le32toh(req->nr_entries));
-	if (ret == VIRTIO_GPU_RESP_OK_NODATA && req->nr_entries &&
-	    r->backing_size < le64toh(req->size))
-		ret = command_broken(VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
-				     "resource_create_blob: entries of %llu bytes, size %llu",
-				     (unsigned long long)r->backing_size,
-				     (unsigned long long)le64toh(req->size));
-	if (r->blob_mem == VIRTIO_GPU_BLOB_MEM_GUEST)
-		r->size = le64toh(req->size);
-	else if (ret == VIRTIO_GPU_RESP_OK_NODATA && !make_memfd(r, le64toh(req->size)))
+	if (ret == VIRTIO_GPU_RESP_OK_NODATA && r->blob_mem != VIRTIO_GPU_BLOB_MEM_GUEST &&
+	    !make_memfd(r))
 		ret = VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 	if (ret != VIRTIO_GPU_RESP_OK_NODATA)
 		resource_free(r);
@@ -498,12 +501,12 @@ uint32_t run_resource_unref(struct command *c)
 uint32_t run_attach_backing(struct command *c)
 {
 	const struct virtio_gpu_resource_attach_backing *req = (void *)c->req;
-	uint32_t id = le32toh(req->resource_id), ret;
+	uint32_t id = le32toh(req->resource_id);
 	struct resource *r = resource_find(id);
 
 	if (!r)
 		return resource_missing(c, id);
-	if (r->kind == RESOURCE_BLOB && r->blob_mem == VIRTIO_GPU_BLOB_MEM_HOST3D)
+	if (r->blob_mem == VIRTIO_GPU_BLOB_MEM_HOST3D)
 		return command_broken(VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
 				      "resource_attach_backing: resource %u is the host's", id);
 	if (r->entries)
@@ -512,15 +515,10 @@ uint32_t run_attach_backing(struct command *c)
 	if (!req->nr_entries)
 		return command_broken(VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
 				      "resource_attach_backing: no entries");
-	ret = attach(c, r, le32toh(req->nr_entries));
-	if (ret == VIRTIO_GPU_RESP_OK_NODATA && r->kind == RESOURCE_BLOB &&
-	    r->backing_size < r->size)
-		return command_broken(VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
-				      "resource_attach_backing: entries of %llu bytes for blob %u",
-				      (unsigned long long)r->backing_size, id);
-	return ret;
+	return attach(c, r, le32toh(req->nr_entries));
 }
 
+/* Guest blobs have one from the start; it is changed as any other. */
 uint32_t run_detach_backing(struct command *c)
 {
 	const struct virtio_gpu_resource_detach_backing *req = (void *)c->req;
