@@ -119,6 +119,9 @@ static int virtgpu_capset_fetch_locked(struct virtgpu_device *vgdev,
 	ret = virtgpu_cmd_set_resp_size(cmd, sizeof(struct virtio_gpu_resp_capset) +
 					     capset->max_size) ?:
 	      virtgpu_cmd_run(cmd);
+	/* A set that is shorter than the longest is filled up, one without a byte is none. */
+	if (!ret && capset->max_size && cmd->used <= sizeof(struct virtio_gpu_resp_capset))
+		ret = -EPROTO;
 	if (!ret) {
 		const struct virtio_gpu_resp_capset *resp = cmd->resp;
 

@@ -256,9 +256,9 @@ static void virtgpu_remove(struct virtio_device *vdev)
 	struct virtgpu_device *vgdev = vdev->priv;
 
 	/* First of all the commands end, and with them all that waits for one. */
-	drm_dev_unplug(&vgdev->drm);
 	disable_delayed_work_sync(&vgdev->reset_work);
 	virtgpu_queues_abort(vgdev, -ENODEV);
+	drm_dev_unplug(&vgdev->drm);
 	virtgpu_queues_fini(vgdev);
 	virtgpu_contexts_lose(vgdev, -ENODEV);
 	virtgpu_display_stop(vgdev);

@@ -552,6 +552,8 @@ int virtgpu_dumb_create(struct drm_file *file, struct drm_device *drm,
  * @lru: entry in &virtgpu_device.window_lru when @mapped
  * @mapped: the host has mapped it
  * @error: what went wrong for good, or 0
+ * @abandoned: nobody waited for the host's answer to the mapping
+ * @refused: whether that was an error, once it is there
  * @cache: VIRTIO_GPU_MAP_CACHE_*
  * @vaddr: the kernel's mapping
  * @vmap_count: users of @vaddr, and devices that use the range
@@ -565,6 +567,8 @@ struct virtgpu_vram {
 	struct list_head lru;
 	bool mapped;
 	int error;
+	bool abandoned;
+	bool refused;
 	u32 cache;
 	void *vaddr;
 	unsigned int vmap_count;

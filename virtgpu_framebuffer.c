@@ -230,34 +230,6 @@ static int virtgpu_fb_attach(struct virtgpu_framebuffer *vgfb)
 	return virtgpu_resource_wait(res);
 }
 
-/*
- * Some hosts take blobs over guest memory but cannot show them, and no feature
- * bit tells. The first one that is to be shown is the question.
- */
-static int virtgpu_fb_try_blob(struct virtgpu_framebuffer *vgfb, int scanout,
-			       const struct drm_rect *rect)
-{
-	struct virtgpu_device *vgdev = to_virtgpu_device(vgfb->base.dev);
-	struct virtgpu_cmd *cmd;
-	int ret;
-
-	lockdep_assert_held(&vgdev->fb_lock);
-
-	cmd = virtgpu_cmd_alloc(vgdev, VIRTGPU_SET_SCANOUT_BLOB);
-	if (IS_ERR(cmd))
-		return PTR_ERR(cmd);
-	virtgpu_encode_set_scanout_blob(cmd, scanout, vgfb->res->id, &vgfb->base,
-					vgfb->format->resource, rect);
-	cmd->reported = true;
-	ret = virtgpu_cmd_run(cmd);
-	virtgpu_cmd_put(cmd);
-	if (ret == -ERESTARTSYS || ret == -ETIMEDOUT || ret == -ENODEV)
-		return ret;
-	WRITE_ONCE(vgdev->blob_scanout, ret ? VIRTGPU_NO : VIRTGPU_YES);
-	drm_dbg_kms(&vgdev->drm, "host can%s show blobs of guest memory\n", ret ? "not" : "");
-	return 0;
-}
-
 /* The pages of a foreign buffer may have moved. */
 static int virtgpu_fb_attach_backing(struct virtgpu_framebuffer *vgfb)
 {
@@ -274,6 +246,51 @@ static int virtgpu_fb_attach_backing(struct virtgpu_framebuffer *vgfb)
 		ret = virtgpu_resource_attach_locked(res);
 		dma_resv_unlock(res->obj->base.base.resv);
 	} while (ret == -EAGAIN);
+	return ret;
+}
+
+/*
+ * Some hosts take blobs over guest memory but cannot show them, and no feature
+ * bit tells. The first one that is to be shown is the question.
+ */
+static int virtgpu_fb_try_blob(struct virtgpu_framebuffer *vgfb, int scanout,
+			       const struct drm_rect *rect)
+{
+	struct virtgpu_device *vgdev = to_virtgpu_device(vgfb->base.dev);
+	struct virtgpu_object *obj = vgfb->res->obj;
+	struct virtgpu_cmd *cmd;
+	bool answered = false;
+	int ret;
+
+	lockdep_assert_held(&vgdev->fb_lock);
+
+	cmd = virtgpu_cmd_alloc(vgdev, VIRTGPU_SET_SCANOUT_BLOB);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+	virtgpu_encode_set_scanout_blob(cmd, scanout, vgfb->res->id, &vgfb->base,
+					vgfb->format->resource, rect);
+	cmd->reported = true;
+
+	/* What is shown stays where it is. */
+	ret = obj->import ? virtgpu_import_pin(obj) : 0;
+	if (ret)
+		goto out_put;
+	ret = virtgpu_fb_attach_backing(vgfb);
+	if (!ret) {
+		ret = virtgpu_cmd_run(cmd);
+		answered = ret != -ERESTARTSYS && ret != -ETIMEDOUT && ret != -ENODEV &&
+			   ret != VIRTGPU_LOST;
+	}
+	if (obj->import)
+		virtgpu_import_unpin(obj);
+	if (!answered)
+		goto out_put;
+	WRITE_ONCE(vgdev->blob_scanout, ret ? VIRTGPU_NO : VIRTGPU_YES);
+	drm_dbg_kms(&vgdev->drm, "host can%s show blobs of guest memory\n", ret ? "not" : "");
+	ret = 0;
+
+out_put:
+	virtgpu_cmd_put(cmd);
 	return ret;
 }
 

@@ -255,6 +255,17 @@ static void virtgpu_collect_damage(struct virtgpu_plane_state *vgps,
 		virtgpu_damage_add(&vgps->damage, rect);
 }
 
+/*
+ * Programs are told of a device that has gone by their ioctls. A commit of the
+ * console, which takes no error, may still come after that.
+ */
+static int virtgpu_plane_throttle(struct virtgpu_queue *queue)
+{
+	int ret = virtgpu_queue_throttle(queue);
+
+	return ret == -ENODEV ? 0 : ret;
+}
+
 /* What the host shows without a copy must stay where it is. */
 static int virtgpu_plane_pin(struct virtgpu_plane_state *vgps)
 {
@@ -288,15 +299,16 @@ static int virtgpu_primary_prepare_fb(struct drm_plane *plane, struct drm_plane_
 	struct drm_crtc_state *crtc_state = virtgpu_plane_crtc_state(new);
 	int ret;
 
-	ret = virtgpu_queue_throttle(&vgdev->ctrl);
-	if (!ret && new->fb)
-		ret = virtgpu_primary_prepare_image(vgps);
-	/* The fences of a move come with the pages. */
-	if (!ret)
-		ret = drm_gem_plane_helper_prepare_fb(plane, new);
-	if (ret) {
-		virtgpu_plane_cleanup_fb(plane, new);
-		return ret;
+	/* Turning off never fails for a device that does not answer, or has gone. */
+	if (new->fb) {
+		ret = virtgpu_plane_throttle(&vgdev->ctrl) ?:
+		      virtgpu_primary_prepare_image(vgps);
+		/* The fences of a move come with the pages. */
+		ret = ret ?: drm_gem_plane_helper_prepare_fb(plane, new);
+		if (ret) {
+			virtgpu_plane_cleanup_fb(plane, new);
+			return ret;
+		}
 	}
 
 	virtgpu_collect_damage(vgps, plane->state,
@@ -657,7 +669,7 @@ static int virtgpu_cursor_prepare_fb(struct drm_plane *plane, struct drm_plane_s
 	struct virtgpu_device *vgdev = to_virtgpu_device(plane->dev);
 	int ret;
 
-	ret = virtgpu_queue_throttle(&vgdev->cursorq);
+	ret = new->fb ? virtgpu_plane_throttle(&vgdev->cursorq) : 0;
 	if (ret)
 		return ret;
 	vgps->new_image = new->fb && virtgpu_cursor_image_changed(plane->state, new);

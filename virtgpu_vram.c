@@ -138,6 +138,11 @@ static int virtgpu_vram_insert_node_locked(struct virtgpu_device *vgdev,
 	}
 }
 
+static void virtgpu_vram_map_done(struct virtgpu_cmd *cmd)
+{
+	WRITE_ONCE(cmd->res->obj->vram->refused, cmd->error);
+}
+
 static int virtgpu_vram_map_host_locked(struct virtgpu_device *vgdev, struct virtgpu_object *obj)
 {
 	const struct virtio_gpu_resp_map_info *resp;
@@ -160,6 +165,9 @@ static int virtgpu_vram_map_host_locked(struct virtgpu_device *vgdev, struct vir
 		return PTR_ERR(cmd);
 	virtgpu_encode_map_blob(cmd, obj->res->id, vram->node.start - vgdev->window_region.addr);
 	cmd->reported = true;
+	kref_get(&obj->res->refs);
+	cmd->res = obj->res;
+	cmd->done = virtgpu_vram_map_done;
 	ret = virtgpu_cmd_run(cmd);
 	if (!ret) {
 		resp = cmd->resp;
@@ -193,6 +201,7 @@ static int virtgpu_vram_map_locked(struct virtgpu_device *vgdev, struct virtgpu_
 	if (ret == -ETIMEDOUT || ret == -ERESTARTSYS) {
 		/* The host may still map it: the range stays taken until UNREF. */
 		vram->error = -EIO;
+		vram->abandoned = true;
 		return ret;
 	}
 	if (ret) {
@@ -437,7 +446,7 @@ void virtgpu_vram_unmap(struct virtgpu_object *obj)
 	list_del_init(&vram->lru);
 	unmap = vram->unmap;
 	vram->unmap = NULL;
-	if (unmap && !vram->mapped) {
+	if (unmap && !vram->mapped && (!vram->abandoned || READ_ONCE(vram->refused))) {
 		virtgpu_cmd_put(unmap);
 		unmap = NULL;
 	}

@@ -10,7 +10,7 @@
 
 /* Of a small buffer, within a time */
 #define MANY_MOVES	10000
-#define MANY_S		90
+#define MANY_S		40
 #define MANY_WIDTH	320
 #define MANY_HEIGHT	240
 
@@ -217,7 +217,7 @@ TEST_F_TIMEOUT(import, many_while_flipping, LONG_TEST + MANY_S)
 	TH_LOG("%u moves, %u of them mapped, %u flips, %u pictures",
 	       stats.moves, stats.moved_mapped, flips, shots);
 	EXPECT_LE(MANY_MOVES / 10, stats.moves);
-	EXPECT_LT(flips / 4, stats.moved_mapped);
+	EXPECT_LT(100, stats.moved_mapped);
 	kms_fb_destroy(&fb);
 	stats_are_good(_metadata, self->share.fd);
 }
