@@ -57,7 +57,7 @@ SETUPS = {
                     args=('-icount', 'shift=1,sleep=off', '-rtc', 'clock=vm'),
                     only=('timing*',), never=()),
     'gl': Setup('virtio-gpu-gl-pci,blob=on,hostmem=512M,venus=on',
-                'OpenGL, Vulkan and blobs', gl=True, 
+                'OpenGL, Vulkan and blobs', gl=True,
                 only=('gpu_*', 'gl_*', 'prime_import', 'prime_move'), never=()),
     'dev': Setup(SCRIPTED, 'scripted GPU with all features: it checks what the driver sends',
                  heads=2, scripted=('--outputs', '2', '--window', '256M',
