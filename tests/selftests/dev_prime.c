@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Shared buffers on each kind of host: with and without UUIDs and blobs, and on
+ * one that is unplugged while it shows another device's memory.
+ */
+#include <kselftest_harness.h>
+
+#include <errno.h>
+
+#include "dev.h"
+#include "share.h"
+
+#define LONG_TEST	110
+#define WIDTH		640
+#define HEIGHT		480
+
+FIXTURE(host) {
+	struct kms k;
+	struct kms_output *o;
+};
+
+FIXTURE_SETUP(host)
+{
+	NEED_DEVICE();
+	NEED_MODULE();
+	ASSERT_EQ(0, dev_clear());
+}
+
+FIXTURE_TEARDOWN(host)
+{
+	EXPECT_EQ(0, dev_clear());
+}
+
+static int show(struct kms *k, const struct kms_output *o, struct kms_fb *fb)
+{
+	drmModeModeInfo mode;
+
+	kms_mode(&mode, fb->width, fb->height, 60);
+	return kms_show_mode(k, o, &mode, fb);
+}
+
+/* A buffer of @from is shown; part of it is drawn again and shown again. */
+static void check_import(struct __test_metadata *_metadata, struct kms *k,
+			 struct kms_output *o, enum exporter from, unsigned int seed)
+{
+	struct drm_clip_rect clip = { 16, 16, 80, 60 };
+	struct share share;
+	struct kms_fb fb;
+
+	ASSERT_EQ(0, share_make(from, WIDTH * HEIGHT * 4, &share));
+	ASSERT_EQ(0, share_fb(k, share.fd, WIDTH, HEIGHT, &fb));
+	ASSERT_EQ(0, share_draw(share.fd, &fb, seed));
+	ASSERT_EQ(0, show(k, o, &fb));
+	EXPECT_EQ(0, host_diff_fb(o->head, &fb));
+
+	ASSERT_EQ(0, dmabuf_sync(share.fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_WRITE));
+	for (uint32_t y = clip.y1; y < clip.y2; y++) {
+		for (uint32_t x = clip.x1; x < clip.x2; x++)
+			kms_fb_set(&fb, x, y, 0xff000000 | seed << 16 | x << 8 | y);
+	}
+	ASSERT_EQ(0, dmabuf_sync(share.fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_WRITE));
+	EXPECT_EQ(0, drmModeDirtyFB(k->fd, fb.id, &clip, 1));
+	EXPECT_EQ(0, host_diff_fb(o->head, &fb));
+	kms_fb_destroy(&fb);
+	share_free(&share);
+}
+
+/* What a virtio driver gets that imports a dumb buffer of ours. */
+static int uuid_of_dumb(struct kms *k)
+{
+	uint8_t uuid[16];
+	bool is_virtio;
+	struct kms_fb bo;
+	int fd, ret;
+
+	ret = kms_dumb_create(k->fd, 64, 64, 32, &bo);
+	if (ret)
+		return ret;
+	ret = dmabuf_export(k->fd, bo.handle, &fd);
+	if (!ret) {
+		ret = module_uuid(fd, uuid, &is_virtio);
+		close(fd);
+	}
+	kms_dumb_destroy(k->fd, bo.handle);
+	return ret;
+}
+
+TEST_F_TIMEOUT(host, each_subset, LONG_TEST)
+{
+	static const char * const hosts[] = {
+		"edid", "edid,uuid", "edid,blob", "edid,uuid,blob", "virgl,edid",
+		"virgl,edid,uuid", "virgl,edid,blob", "all",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(hosts); i++) {
+		bool uuid = strstr(hosts[i], "uuid") || !strcmp(hosts[i], "all");
+
+		ASSERT_EQ(0, dev_replug(hosts[i])) TH_LOG("%s", hosts[i]);
+		ASSERT_EQ(0, kms_open(&self->k));
+		self->o = kms_connected(&self->k);
+		ASSERT_TRUE(self->o);
+		check_import(_metadata, &self->k, self->o, EXPORT_UDMABUF, i + 1);
+		check_import(_metadata, &self->k, self->o, EXPORT_MODULE, i + 11);
+		EXPECT_EQ(uuid ? 0 : -ENODEV, uuid_of_dumb(&self->k))
+			TH_LOG("%s", hosts[i]);
+		EXPECT_EQ(0, kms_close(&self->k));
+	}
+}
+
+/* The exporter gets all of its pages back when the importer is pulled out. */
+TEST_F_TIMEOUT(host, unplugged_while_it_shows, LONG_TEST)
+{
+	struct virtgpu_test_stats stats;
+	struct kms_fb fb;
+	int fd;
+
+	for (int blob = 0; blob < 2; blob++) {
+		ASSERT_EQ(0, dev_replug(blob ? "all" : "edid"));
+		ASSERT_EQ(0, kms_open(&self->k));
+		self->o = kms_connected(&self->k);
+		ASSERT_TRUE(self->o);
+		ASSERT_EQ(0, module_export(WIDTH * HEIGHT * 4, 1, 0, &fd));
+		ASSERT_EQ(0, share_fb(&self->k, fd, WIDTH, HEIGHT, &fb));
+		ASSERT_EQ(0, show(&self->k, self->o, &fb));
+		EXPECT_LT(0, module_stats(fd).mapped);
+		ASSERT_EQ(0, host_unplug());
+		/* the program still has the card open, and the buffer's handle */
+		EXPECT_EQ(0, module_stats(fd).mapped);
+		kms_fb_destroy(&fb);
+		kms_close(&self->k);
+		EXPECT_EQ(0, module_wait_idle(fd, &stats));
+		EXPECT_EQ(stats.maps, stats.unmaps);
+		EXPECT_EQ(0, stats.pinned);
+		EXPECT_EQ(0, stats.written_late);
+		close(fd);
+		ASSERT_EQ(0, host_plug("all"));
+	}
+}
+
+TEST_HARNESS_MAIN
