@@ -32,7 +32,8 @@ SCRIPTED = ('vhost-user-test-device-pci,virtio-id=16,num_vqs=2,vq_size=256,confi
 SHARING = ('damage', 'prime', 'prime_export', 'prime_import')
 
 SETUPS = {
-    '2d': Setup('virtio-gpu-pci', 'one output, no 3D'),
+    '2d': Setup('virtio-gpu-pci', 'one output, no 3D',
+                never=(*Setup.never, 'prime_import')),      # as 2d-two does
     '2d-two': Setup('virtio-gpu-pci', 'two devices that share buffers',
                     args=('-device', 'virtio-gpu-pci,id=gpu1'), only=('prime_import',)),
     # Without interrupt remapping, which QEMU's IOMMU does not do for this machine
@@ -63,6 +64,7 @@ SETUPS = {
                  heads=2, scripted=('--outputs', '2', '--window', '256M',
                                     '--memory', '1G', '--capsets',
                                     '2:2:64,4:0:160,31:1:32,32:1:48,63:3:16'),
-                 only=('cursor', 'damage', 'dev_*', 'gpu_caps', 'gpu_context', 'plane',
-                       'prime*'), never=('prime_module',)),
+                 only=('cursor', 'damage', 'dev_*', 'gpu_caps', 'gpu_context', 'plane', 'prime',
+                       'prime_export', 'prime_fault', 'prime_large', 'prime_move',
+                       'prime_uuid'), never=()),
 }
