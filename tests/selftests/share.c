@@ -189,6 +189,20 @@ static bool is_mapped_by_others(enum exporter from)
 	return ret >= 0;
 }
 
+/* Does everything go by bounce buffers, which take 256 KiB in one piece? */
+static bool everything_bounces(void)
+{
+	char line[4096] = "";
+	FILE *f = fopen("/proc/cmdline", "r");
+
+	if (!f)
+		return false;
+	if (!fgets(line, sizeof(line), f))
+		line[0] = 0;
+	fclose(f);
+	return strstr(line, "swiotlb=force");
+}
+
 /*
  * share_missing - does this machine lack an exporter?
  *
@@ -201,6 +215,9 @@ const char *share_missing(enum exporter from)
 	if (device < 0)
 		return exporters[from].missing;
 	exporters[from].close(device);
+	/* neighbours among its pages are one piece, however large */
+	if (from == EXPORT_UDMABUF && everything_bounces())
+		return "pieces of memory may be too large for bounce buffers";
 	return is_mapped_by_others(from) ? NULL :
 	       "no device can map what the exporter makes";
 }
