@@ -304,7 +304,8 @@ static bool test_buffer_is_busy(struct test_buffer *buf)
 	struct dma_fence *fence;
 
 	dma_resv_for_each_fence(&cursor, buf->dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP, fence) {
-		if (!dma_fence_is_signaled(fence) && !test_buffer_has_fence(buf, fence))
+		/* Its own are signaled before they are forgotten. */
+		if (!test_buffer_has_fence(buf, fence) && !dma_fence_is_signaled(fence))
 			return true;
 	}
 	return false;
