@@ -8,7 +8,7 @@ LAB := lab/lab
 Q := $(if $(filter 1,$(V)),,@)
 export V
 
-.PHONY: all help setup lab run check selftests device install clean
+.PHONY: all help setup lab run check check-debug selftests device intree install clean
 
 all:
 	$(Q)test -f $(KDIR)/Makefile || { \
@@ -22,8 +22,10 @@ help:
 	@echo "make install             install it (as root; modules_install, depmod)"
 	@echo "make run                 build it, boot a guest with it, draw, save out/run.png"
 	@echo "make check               run all tests; the last line is their sum"
+	@echo "make check-debug         ... on a kernel with KASAN, lockdep and more (built once)"
 	@echo "make selftests           build the test programs, into out/selftests"
 	@echo "make device              build the scripted GPU alone, out/device/virtgpu-device"
+	@echo "make intree KSRC=DIR     put the driver into the kernel tree DIR, in place of its own"
 	@echo "make setup               install what the lab needs on this machine (apt)"
 	@echo "make lab                 build the lab: compilers, kernels, guest (once, 5 GB)"
 	@echo "make clean               remove what was built here (lab/lab clean: the lab)"
@@ -49,12 +51,19 @@ check: lab
 	$(Q)$(LAB) enter tests/guest/check $(if $(KERNEL),--kernel $(KERNEL)) \
 		$(if $(JOBS),--jobs $(JOBS)) $(if $(SETUP),--setup $(SETUP)) $(if $(TESTS),--tests $(foreach t,$(TESTS),'$(t)'))
 
+check-debug: lab
+	$(Q)$(LAB) kernel debug
+	$(Q)$(MAKE) check KERNEL=debug
+
 selftests: lab
 	$(Q)$(LAB) enter make -C tests/selftests OUT=/src/out/selftests
 
 # Needs no lab, only a C compiler
 device:
 	$(Q)$(MAKE) -C tests/device OUT=$(CURDIR)/out/device
+
+intree:
+	$(Q)lab/intree $(KSRC)
 
 install:
 	$(Q)$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install
