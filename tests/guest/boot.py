@@ -24,6 +24,14 @@ LAB = '/lab'
 CMDLINE = ('console=tty0 console=ttyS0,115200 loglevel=6 sysrq_always_enabled '
            'no_timer_check log_buf_len=4M random.trust_cpu=on mitigations=off audit=0 slab_nomerge')
 
+# A kernel with checks built in takes several times as long for all it does. It is
+# to report every fault, and at last the driver is unloaded and leaks are looked for.
+# slab_debug: the allocator's caches of freed objects point to what was lost, too,
+# and would hide it from kmemleak; with any flag there are none.
+SLOW = 6
+CHECKED_CMDLINE = 'kasan_multi_shot slab_debug=F'
+CHECKED_LAST = 'afterwards'
+
 
 @dataclass
 class Job:
@@ -45,15 +53,39 @@ class Job:
     def __post_init__(self):
         stock = '-stock' if self.stock else ''
         self.name = self.name or f'{self.kernel}-{self.setup}{stock}'
+        if checked(self.kernel):
+            self.timeout *= SLOW
+            self.limit *= SLOW
+            if SETUPS[self.setup].kernels == 'all':
+                self.programs = [*self.programs, CHECKED_LAST]
+
+    @property
+    def cmdline(self):
+        """The kernel's; of what is said twice, the last counts."""
+        parts = [CMDLINE, CHECKED_CMDLINE if checked(self.kernel) else '',
+                 SETUPS[self.setup].append, self.append]
+        return ' '.join(part for part in parts if part)
 
     @property
     def out(self):
         return os.path.join(SOURCE, 'out', 'guest', self.name)
 
 
+def checked(kernel):
+    """Has checks built in: these are named, the others are numbers."""
+    return not kernel[0].isdigit()
+
+
+def known_kernels():
+    """The kernels of the lab: the plain ones, oldest first, then the checked."""
+    found = [name for name in os.listdir(f'{LAB}/boot')
+             if os.path.exists(f'{LAB}/boot/{name}/release')]
+    return sorted(found, key=lambda v: (checked(v), 0 if checked(v) else [*map(int, v.split('.'))]))
+
+
 def kernels():
-    """The kernels of the lab, oldest first."""
-    return sorted(os.listdir(f'{LAB}/boot'), key=lambda v: list(map(int, v.split('.'))))
+    """The plain kernels."""
+    return [name for name in known_kernels() if not checked(name)]
 
 
 def module_dir(kernel):
@@ -101,7 +133,7 @@ class Guest:
         setup = SETUPS[job.setup]
         self.qemu = Qemu(setup, dir, job.out, f'{LAB}/boot/{job.kernel}',
                          payload(job, dir), f'{LAB}/disk.img',
-                         f'{CMDLINE} {setup.append} {job.append}', args=job.qemu_args,
+                         job.cmdline, args=job.qemu_args,
                          terminal=job.interactive, accel=job.accel)
         self.agent = (ScriptedAgent if self.qemu.device else Agent)(self.qemu, dir, job.out)
 

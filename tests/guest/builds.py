@@ -51,7 +51,16 @@ def module(kernel):
     read = Result(f'{kernel}: sparse has read each file', 'pass')
     if not compiled or checked < compiled:
         read = Result(read.name, 'fail', f'{checked} of {compiled}')
-    return [build, read, sparse_control(kernel)]
+    return [build, read, sparse_control(kernel), *intree(kernel)]
+
+
+def intree(kernel):
+    """The driver in a kernel's own tree, where the lab has such a tree."""
+    if not os.path.isdir(f'/lab/boot/{kernel}/source'):
+        return []
+    code, lines = run(f'intree-{kernel}', ['tests/build/intree', kernel])
+    return [judge(f'{kernel}: make intree, then built as a module and into the kernel',
+                  code, lines)]
 
 
 def is_built(kernel):
@@ -59,15 +68,21 @@ def is_built(kernel):
     return os.path.isdir(os.path.join(OUT, kernel, 'install'))
 
 
+def headers(kernel):
+    """What modules for a kernel of the lab are built with."""
+    with open(f'/lab/boot/{kernel}/release', encoding='ascii') as file:
+        packaged = f'/usr/lib/modules/{file.read().strip()}/build'
+    own = f'/lab/boot/{kernel}/build'
+    return own if os.path.isdir(own) else packaged
+
+
 def sparse_control(kernel):
     """sparse finds the fault that is put into tests/build/sparse.c."""
-    with open(f'/lab/boot/{kernel}/release', encoding='ascii') as file:
-        release = file.read().strip()
     folder = os.path.join(OUT, f'sparse-{kernel}')
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(PROBES, folder)
     _, lines = run(f'sparse-{kernel}', [
-        'make', '-C', f'/usr/lib/modules/{release}/build', f'M={folder}', 'C=2'])
+        'make', '-C', headers(kernel), f'M={folder}', 'C=2'])
     if any('sparse.c' in t and 'different address spaces' in t for t in lines):
         return Result(f'{kernel}: sparse finds a planted fault', 'pass')
     return Result(f'{kernel}: sparse finds a planted fault', 'fail', 'it did not')

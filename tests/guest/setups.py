@@ -14,9 +14,15 @@ class Setup:
     args: tuple = ()         # more of QEMU's arguments
     append: str = ''         # more of the kernel's command line
     gl: bool = False         # drawn by OpenGL: needs an X display, has no RFB
+    kernels: str = 'all'     # or 'plain', or 'checked': those it is for
     scripted: tuple = ()     # options of the scripted GPU (tests/device), if it is one
     only: tuple = ('*',)     # programs that run here (shell patterns) ...
-    never: tuple = ('timing*', 'crash', 'reload', 'show*', 'gpu_*', 'gl_*', 'dev_*')   # ... and do not
+    never: tuple = ('timing*', 'crash', 'reload', 'show*', 'gpu_*', 'gl_*', 'dev_*',
+                    'checkers', 'afterwards')   # ... and do not
+
+    def suits(self, checked):
+        """Whether it is for kernels with checks built in, or without."""
+        return self.kernels in ('all', 'checked' if checked else 'plain')
 
     def device_arg(self):
         if self.scripted:
@@ -51,10 +57,13 @@ SETUPS = {
                   append='slab_debug=FZPU', only=('reload',), never=()),
     'panic': Setup('virtio-gpu-pci', 'ends in a crash: its last picture is judged',
                    only=('crash',), never=()),
+    # They report a bug each, so that nothing else can run here
+    'checkers': Setup('virtio-gpu-pci', 'controls: the checks of the kernel are alive',
+                      kernels='checked', only=('checkers',), never=()),
     # The guest's clock counts instructions: repeatable, but the host is not
     # in step with it, so that programs here cannot ask the agent.
     'icount': Setup('virtio-gpu-pci', 'guest clock counts instructions',
-                    accel='tcg,thread=single',
+                    accel='tcg,thread=single', kernels='plain',
                     args=('-icount', 'shift=1,sleep=off', '-rtc', 'clock=vm'),
                     only=('timing*',), never=()),
     'gl': Setup('virtio-gpu-gl-pci,blob=on,hostmem=512M,venus=on',

@@ -91,3 +91,18 @@ connected()
 {
 	modetest -M virtio_gpu -c | awk '$3 == "connected" { print $1 }'
 }
+
+# leaks: memory that nothing points to any more (kernels with kmemleak). What is
+# younger than 5 s is not told, nor what was not lost in some scans in a row; the
+# first scan only takes in what objects contain.
+leaks()
+{
+	local kmemleak=/sys/kernel/debug/kmemleak i
+	local scans=$(cat /sys/module/kmemleak/parameters/min_unref_scans)
+
+	sleep 6
+	for ((i = 0; i <= scans; i++)); do
+		echo scan > $kmemleak || echo "kmemleak does not scan"
+	done
+	cat $kmemleak
+}
