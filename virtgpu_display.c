@@ -32,6 +32,9 @@
 #define VIRTGPU_RETRY_MIN	HZ
 #define VIRTGPU_RETRY_MAX	(60 * HZ)
 
+/* Jiffies that a flip may take: commits complain of one that takes 10 seconds. */
+#define VIRTGPU_FLIP_MAX	(9 * HZ)
+
 /* ---- what the host says ------------------------------------------------- */
 
 static int virtgpu_read_display_info(struct virtgpu_device *vgdev, bool *changed)
@@ -450,30 +453,65 @@ static void virtgpu_crtc_disable(struct drm_crtc *crtc, struct drm_atomic_commit
 		virtgpu_send_event(crtc, &state->event);
 }
 
+/* The event goes out with the next vblank, or at once. */
+static void virtgpu_flip_end_locked(struct virtgpu_output *output)
+{
+	struct drm_pending_vblank_event *event = output->flip;
+	struct drm_crtc *crtc = &output->crtc;
+
+	lockdep_assert_held(&crtc->dev->event_lock);
+
+	output->flip = NULL;
+	output->flip_cmd = NULL;
+	if (!output->flip_async && !drm_crtc_vblank_get(crtc))
+		drm_crtc_arm_vblank_event(crtc, event);
+	else
+		drm_crtc_send_vblank_event(crtc, event);
+}
+
 /* The host has shown the flip, or never will. */
 static void virtgpu_flip_end(struct virtgpu_output *output, const struct virtgpu_cmd *cmd)
 {
-	struct drm_crtc *crtc = &output->crtc;
-	struct drm_pending_vblank_event *event;
+	spinlock_t *event_lock = &output->crtc.dev->event_lock;
 	unsigned long flags;
 
-	spin_lock_irqsave(&crtc->dev->event_lock, flags);
+	spin_lock_irqsave(event_lock, flags);
+	output->flip_overdue = false;
 	/* The late end of a flip that was given up on is nobody's. */
-	event = output->flip_cmd == cmd ? output->flip : NULL;
-	if (event) {
-		output->flip = NULL;
-		output->flip_cmd = NULL;
-		if (!output->flip_async && !drm_crtc_vblank_get(crtc))
-			drm_crtc_arm_vblank_event(crtc, event);
-		else
-			drm_crtc_send_vblank_event(crtc, event);
+	if (output->flip && output->flip_cmd == cmd) {
+		timer_delete(&output->flip_timer);
+		virtgpu_flip_end_locked(output);
 	}
-	spin_unlock_irqrestore(&crtc->dev->event_lock, flags);
+	spin_unlock_irqrestore(event_lock, flags);
 }
 
 static void virtgpu_flip_flushed(struct virtgpu_cmd *cmd)
 {
 	virtgpu_flip_end(cmd->data, cmd);
+}
+
+/*
+ * Commits wait for flips, in a way that cannot be interrupted: the flip of a host
+ * that does not answer is given up on.
+ */
+static void virtgpu_flip_expired(struct timer_list *timer)
+{
+	struct virtgpu_output *output = container_of(timer, struct virtgpu_output, flip_timer);
+	spinlock_t *event_lock = &output->crtc.dev->event_lock;
+	unsigned long flags;
+	bool overdue;
+
+	spin_lock_irqsave(event_lock, flags);
+	/* Not when it is the next one's already. */
+	overdue = output->flip && !timer_pending(timer);
+	if (overdue) {
+		output->flip_overdue = true;
+		virtgpu_flip_end_locked(output);
+	}
+	spin_unlock_irqrestore(event_lock, flags);
+
+	if (overdue)
+		virtgpu_report_slow(to_virtgpu_device(output->crtc.dev), "a flip");
 }
 
 static void virtgpu_flip_begin(struct virtgpu_output *output, struct drm_crtc_state *state,
@@ -489,6 +527,9 @@ static void virtgpu_flip_begin(struct virtgpu_output *output, struct drm_crtc_st
 	output->flip_cmd = last;
 	output->flip_async = state->async_flip;
 	state->event = NULL;
+	/* Those after one that is overdue have no time of their own. */
+	mod_timer(&output->flip_timer, jiffies + (output->flip_overdue ? 0 :
+		  min_t(unsigned long, virtgpu_timeout(), VIRTGPU_FLIP_MAX)));
 	spin_unlock_irq(&crtc->dev->event_lock);
 
 	if (last) {
@@ -682,6 +723,7 @@ static void virtgpu_display_release(struct drm_device *drm, void *data)
 	for (i = 0; i < vgdev->num_scanouts; i++) {
 		struct virtgpu_output *output = &vgdev->outputs[i];
 
+		timer_shutdown_sync(&output->flip_timer);
 		if (output->panic_cmds[0])
 			virtgpu_cmd_put(output->panic_cmds[0]);
 		if (output->panic_cmds[1])
@@ -737,8 +779,12 @@ void virtgpu_display_stop(struct virtgpu_device *vgdev)
  */
 void virtgpu_display_early_init(struct virtgpu_device *vgdev)
 {
+	unsigned int i;
+
 	mutex_init(&vgdev->display_lock);
 	mutex_init(&vgdev->fb_lock);
 	INIT_DELAYED_WORK(&vgdev->display_work, virtgpu_display_work);
+	for (i = 0; i < ARRAY_SIZE(vgdev->outputs); i++)
+		timer_setup(&vgdev->outputs[i].flip_timer, virtgpu_flip_expired, 0);
 	vgdev->display_retry = VIRTGPU_RETRY_MIN;
 }

@@ -801,9 +801,11 @@ struct virtgpu_cursor {
  * @batch: control commands of the commit that is being put together
  * @panic_cmds: set aside for the panic screen: transfer, flush
  * @flip: event of the flip that the host has not shown yet, or NULL; protected
- *	  by &drm_device.event_lock, as are @flip_cmd and @flip_async
+ *	  by &drm_device.event_lock, as are the other @flip members
  * @flip_cmd: its last command while that is under way; only compared with
  * @flip_async: the event goes out without waiting for a vblank
+ * @flip_timer: gives up on it
+ * @flip_overdue: the last one was given up on, and the host has ended none since
  * @info: position, size and state that the host wishes; protected by
  *	  &virtgpu_device.display_lock
  * @edid: what the host said of the monitor, or NULL; protected by
@@ -824,6 +826,8 @@ struct virtgpu_output {
 	struct drm_pending_vblank_event *flip;
 	struct virtgpu_cmd *flip_cmd;
 	bool flip_async;
+	struct timer_list flip_timer;
+	bool flip_overdue;
 	struct {
 		struct drm_rect rect;
 		bool enabled;

@@ -189,6 +189,54 @@ TEST_F_TIMEOUT(silent, unplugged_during_a_flip, LONG_TEST)
 	ASSERT_EQ(0, host_plug("all"));
 }
 
+/*
+ * Commits cannot be interrupted while they wait for a flip. All of what a program
+ * leaves behind waits once, and who comes after that does not wait at all.
+ */
+TEST_F_TIMEOUT(silent, flips_are_given_up_on, LONG_TEST)
+{
+	struct kms_output *o;
+	struct kms_fb fb[2];
+	uint64_t start;
+	struct kms k;
+
+	ASSERT_EQ(0, dev_timeout(3000));
+	ASSERT_EQ(0, kms_open(&k));
+	o = kms_connected(&k);
+	ASSERT_TRUE(o);
+	for (int i = 0; i < 2; i++)
+		ASSERT_EQ(0, kms_fb_create(&k, o->mode.hdisplay,
+					   o->mode.vdisplay,
+					   DRM_FORMAT_XRGB8888, &fb[i]));
+	ASSERT_EQ(0, kms_show(&k, o, &fb[0]));
+	ASSERT_EQ(0, dev_faults("resource_flush", "never"));
+
+	start = kms_now_ns();
+	EXPECT_EQ(0, kms_flip(&k, o, &fb[1], 0, 0));
+	EXPECT_GT(6000000000ull, kms_now_ns() - start);
+	start = kms_now_ns();
+	EXPECT_EQ(0, kms_flip(&k, o, &fb[0], 0, 0));
+	EXPECT_EQ(0, kms_flip(&k, o, &fb[1], 0, 0));
+	kms_fb_destroy(&fb[0]);
+	kms_fb_destroy(&fb[1]);
+	kms_close(&k);
+	EXPECT_GT(2500000000ull, kms_now_ns() - start);
+
+	/* A host that is back is waited for again. */
+	ASSERT_EQ(0, dev_clear());
+	ASSERT_EQ(0, kms_open(&k));
+	ASSERT_EQ(0, kms_fb_create(&k, o->mode.hdisplay, o->mode.vdisplay,
+				   DRM_FORMAT_XRGB8888, &fb[0]));
+	ASSERT_EQ(0, kms_show(&k, o, &fb[0]));
+	ASSERT_EQ(0, dev_faults("resource_flush", "late 1500"));
+	start = kms_now_ns();
+	EXPECT_EQ(0, kms_flip(&k, o, &fb[0], 0, 0));
+	EXPECT_LT(1400000000ull, kms_now_ns() - start);
+	ASSERT_EQ(0, dev_clear());
+	kms_fb_destroy(&fb[0]);
+	EXPECT_EQ(0, kms_close(&k));
+}
+
 /* The same answer two times breaks the ring; the driver can still go. */
 TEST_F_TIMEOUT(silent, answered_twice, LONG_TEST)
 {
