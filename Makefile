@@ -8,7 +8,7 @@ LAB := lab/lab
 Q := $(if $(filter 1,$(V)),,@)
 export V
 
-.PHONY: all help setup lab run check check-debug selftests device intree install clean
+.PHONY: all help setup lab run check check-debug conformance selftests device intree install clean
 
 all:
 	$(Q)test -f $(KDIR)/Makefile || { \
@@ -23,6 +23,7 @@ help:
 	@echo "make run                 build it, boot a guest with it, draw, save out/run.png"
 	@echo "make check               run all tests; the last line is their sum"
 	@echo "make check-debug         ... on a kernel with KASAN, lockdep and more (built once)"
+	@echo "make conformance IGT=DIR run the tests of IGT GPU Tools, of which DIR is a build"
 	@echo "make selftests           build the test programs, into out/selftests"
 	@echo "make device              build the scripted GPU alone, out/device/virtgpu-device"
 	@echo "make intree KSRC=DIR     put the driver into the kernel tree DIR, in place of its own"
@@ -54,6 +55,13 @@ check: lab
 check-debug: lab
 	$(Q)$(LAB) kernel debug
 	$(Q)$(MAKE) check KERNEL=debug
+
+conformance: lab
+	$(Q)test -d "$(IGT)" || { \
+		echo "make: IGT=DIR names a build of IGT GPU Tools, or an installed one" >&2; exit 1; }
+	$(Q)rm -rf out/igt && mkdir -p out && cp -a "$(IGT)" out/igt
+	$(Q)$(LAB) enter tests/guest/conformance out/igt $(if $(KERNEL),--kernel $(KERNEL)) \
+		$(if $(SETUP),--setup $(SETUP)) $(if $(TESTS),--tests $(foreach t,$(TESTS),'$(t)'))
 
 selftests: lab
 	$(Q)$(LAB) enter make -C tests/selftests OUT=/src/out/selftests

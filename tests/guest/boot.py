@@ -97,13 +97,12 @@ def payload(job, dir):
     """The initramfs with the payload appended; returns its path."""
     stage = os.path.join(dir, 'stage')
     root = os.path.join(stage, 'payload')
-    for name in ('selftests', 'programs'):
-        os.makedirs(os.path.join(root, name))
+    os.makedirs(os.path.join(root, 'selftests'))
+    for name, path in programs.selftests().items():
+        shutil.copy(path, os.path.join(root, 'selftests', name))
+    shutil.copytree(os.path.join(HERE, 'programs'), os.path.join(root, 'programs'))
     shutil.copy(os.path.join(HERE, 'guest'), os.path.join(root, 'run'))
     shutil.copy(os.path.join(HERE, 'tap.sh'), root)
-    for folder, files in (('selftests', programs.selftests()), ('programs', programs.scripts())):
-        for name, path in files.items():
-            shutil.copy(path, os.path.join(root, folder, name))
     if not job.stock:
         shutil.copytree(module_dir(job.kernel), os.path.join(root, 'modules'))
     with open(os.path.join(root, 'plan'), 'w', encoding='utf-8') as plan:

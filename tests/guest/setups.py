@@ -18,7 +18,7 @@ class Setup:
     scripted: tuple = ()     # options of the scripted GPU (tests/device), if it is one
     only: tuple = ('*',)     # programs that run here (shell patterns) ...
     never: tuple = ('timing*', 'crash', 'reload', 'show*', 'gpu_*', 'gl_*', 'dev_*',
-                    'checkers', 'afterwards')   # ... and do not
+                    'checkers', 'afterwards', 'igt')   # ... and do not
 
     def suits(self, checked):
         """Whether it is for kernels with checks built in, or without."""
