@@ -211,7 +211,7 @@ TEST_F(gpu, absurd_counts)
 		EXPECT_TRUE(ret == -E2BIG || ret == -EFAULT || ret == -EINVAL)
 			TH_LOG("%u bytes: %d", n, ret);
 	}
-	EXPECT_GT(2 * AT_ONCE_NS, kms_now_ns() - start);
+	EXPECT_GT(10 * AT_ONCE_NS, kms_now_ns() - start);
 }
 
 /* --- sizes --- */
