@@ -244,6 +244,13 @@ static inline void virtgpu_client_setup(struct drm_device *drm)
 
 #define VIRTGPU_DRIVER_COMPAT_OPS VIRTGPU_FBDEV_OPS VIRTGPU_DATE_OPS
 
+/* The machine's shutdown resets virtio devices; drivers may do that themselves. */
+#ifdef VIRTGPU_HAVE_VIRTIO_SHUTDOWN
+#define VIRTGPU_SHUTDOWN_OP(func) .shutdown = func,
+#else
+#define VIRTGPU_SHUTDOWN_OP(func)
+#endif
+
 /* Huge pages for GEM objects. */
 static inline int virtgpu_huge_pages_init(struct drm_device *drm)
 {

@@ -269,6 +269,19 @@ static void virtgpu_remove(struct virtio_device *vdev)
 	virtgpu_free(vdev, vgdev->devres);
 }
 
+/*
+ * The machine stops or starts anew: every command ends, and none follows. Without
+ * this the core would break the queues, which would look like a device to be reset.
+ */
+static void __maybe_unused virtgpu_shutdown(struct virtio_device *vdev)
+{
+	struct virtgpu_device *vgdev = vdev->priv;
+
+	disable_delayed_work_sync(&vgdev->reset_work);
+	virtgpu_queues_abort(vgdev, -ENODEV);
+	virtgpu_display_stop(vgdev);
+}
+
 static void virtgpu_config_changed(struct virtio_device *vdev)
 {
 	if (vdev->config->get_status(vdev) & VIRTIO_CONFIG_S_NEEDS_RESET)
@@ -310,6 +323,7 @@ static struct virtio_driver virtgpu_virtio_driver = {
 	.probe = virtgpu_probe,
 	.remove = virtgpu_remove,
 	.config_changed = virtgpu_config_changed,
+	VIRTGPU_SHUTDOWN_OP(virtgpu_shutdown)
 #ifdef CONFIG_PM_SLEEP
 	.freeze = virtgpu_freeze,
 	.restore = virtgpu_restore,
