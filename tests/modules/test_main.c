@@ -38,6 +38,7 @@ static const struct test_ioctl test_ioctls[] = {
 	TEST_IOCTL(DETACH, test_detach),
 	TEST_IOCTL(ACCESS, test_access),
 	TEST_IOCTL(UUID, test_uuid),
+	TEST_IOCTL(BREAK, test_break),
 };
 
 union test_arg {
@@ -50,6 +51,7 @@ union test_arg {
 	struct virtgpu_test_map map;
 	struct virtgpu_test_access access;
 	struct virtgpu_test_uuid uuid;
+	struct virtgpu_test_break broken;
 };
 
 static long test_file_ioctl(struct file *file, unsigned int cmd, unsigned long user)
@@ -132,5 +134,5 @@ module_init(test_init);
 module_exit(test_exit);
 
 TEST_IMPORT_NS(DMA_BUF);
-MODULE_DESCRIPTION("The other side of a shared buffer, for tests");
+MODULE_DESCRIPTION("The other side of a shared buffer, and broken devices, for tests");
 MODULE_LICENSE("Dual MIT/GPL");

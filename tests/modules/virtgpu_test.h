@@ -5,7 +5,7 @@
  * It is an exporter whose buffers move when they are told to, whose calls fail
  * or take their time when they are told to, and which counts what importers do.
  * It is an importer that shows what it was given. And it is another virtio
- * driver that asks for the UUID of a buffer.
+ * driver that asks for the UUID of a buffer. It also breaks the queues of a GPU.
  *
  * Numbers that name a buffer of this exporter are file descriptors of its
  * dma-buf. Errors come as errno; -EINVAL for a dma-buf of another exporter.
@@ -201,6 +201,29 @@ struct virtgpu_test_uuid {
 	__u8 uuid[16];
 };
 
+/* --- broken devices --- */
+
+/*
+ * The device finds more in the queue than fits. It asks for a reset, or answers
+ * what nobody asked, by which the kernel knows that the queue is broken.
+ */
+#define VIRTGPU_TEST_BREAK_DEVICE	0
+/* There is an answer that no device can give: the kernel takes the queue for broken. */
+#define VIRTGPU_TEST_BREAK_QUEUE	1
+
+/**
+ * struct virtgpu_test_break - break a queue of the first virtio GPU
+ * @queue: 0 is that of the commands, 1 that of the cursor
+ * @how: VIRTGPU_TEST_BREAK_*
+ *
+ * -ENODEV when no driver is bound, -EAGAIN when the device has noticed nothing:
+ * the driver used the queue at the same time, or the device never looks.
+ */
+struct virtgpu_test_break {
+	__u32 queue;
+	__u32 how;
+};
+
 #define VIRTGPU_TEST_EXPORT	_IOWR('V', 0x00, struct virtgpu_test_export)
 #define VIRTGPU_TEST_FAULTS	_IOW('V', 0x01, struct virtgpu_test_faults)
 #define VIRTGPU_TEST_MOVE	_IOW('V', 0x02, struct virtgpu_test_move)
@@ -213,5 +236,6 @@ struct virtgpu_test_uuid {
 #define VIRTGPU_TEST_DETACH	_IOW('V', 0x09, __u32)
 #define VIRTGPU_TEST_ACCESS	_IOW('V', 0x0a, struct virtgpu_test_access)
 #define VIRTGPU_TEST_UUID	_IOWR('V', 0x0b, struct virtgpu_test_uuid)
+#define VIRTGPU_TEST_BREAK	_IOW('V', 0x0c, struct virtgpu_test_break)
 
 #endif

@@ -4,10 +4,13 @@
  * and those that come later work.
  */
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "gpu_test.h"
 #include "reset.h"
+#include "share.h"
 
 static int reset_gpu(void)
 {
@@ -66,6 +69,105 @@ TEST_F_TIMEOUT(gpu, fences_signal, LONG_TEST)
 		close(fence);
 		close(fd);
 	}
+}
+
+#define LOSSES	3
+
+/* One client after the other, until so many have lost their context. */
+static int submit_until_lost(int *lost, int *hung)
+{
+	uint64_t end = kms_now_ns() + 60 * 1000000000ULL;
+	struct drm_virtgpu_execbuffer nop = gpu_nop();
+	int fd = gpu_open(), fence, count = 0;
+
+	while (fd >= 0 && *lost < LOSSES && kms_now_ns() < end) {
+		int ret = gpu_exec_fence(fd, &nop, &fence);
+
+		if (!ret) {
+			ret = gpu_fence_wait(fence, KMS_WAIT_MS);
+			close(fence);
+			count++;
+		}
+		*hung += ret == -ETIME;
+		if (ret != -ECANCELED)
+			continue;
+		*lost += count > 0;
+		close(fd);
+		fd = gpu_open();
+	}
+	close(fd);
+	return count;
+}
+
+/* Soon, when the last of several resets was done. */
+static bool new_clients_work(void)
+{
+	uint64_t end = kms_now_ns() + KMS_WAIT_MS * 1000000ULL;
+	int ret;
+
+	do {
+		int fd = gpu_open();
+
+		ret = gpu_finish(fd);
+		close(fd);
+		usleep(20000);
+	} while (ret == -ECANCELED && kms_now_ns() < end);
+	return !ret;
+}
+
+/* The device asks for resets while clients submit: every fence signals. */
+TEST_F_TIMEOUT(gpu, device_asks, LONG_TEST)
+{
+	int lost = 0, hung = 0, count;
+	pid_t child;
+
+	NEED_MODULE();
+	child = fork();
+	ASSERT_LE(0, child);
+	while (!child) {
+		usleep(500000);
+		module_break(0, VIRTGPU_TEST_BREAK_DEVICE);
+	}
+	count = submit_until_lost(&lost, &hung);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	module_close();
+	TH_LOG("%d submissions, %d contexts lost", count, lost);
+	EXPECT_EQ(LOSSES, lost);
+	EXPECT_EQ(0, hung);
+	EXPECT_TRUE(new_clients_work());
+}
+
+/* Memory that only the host had is gone: who touches it gets a signal. */
+TEST_F_TIMEOUT(gpu, host_memory, LONG_TEST)
+{
+	struct drm_virtgpu_resource_create_blob host = {
+		.blob_mem = VIRTGPU_BLOB_MEM_HOST3D,
+		.blob_flags = VIRTGPU_BLOB_FLAG_USE_MAPPABLE,
+		.size = 65536,
+	};
+	struct gpu_bo blob;
+	int status;
+	pid_t child;
+
+	if (!gpu_has(self->fd, VIRTGPU_PARAM_HOST_VISIBLE))
+		SKIP(return, "the host shows no memory");
+	if (!gpu_has_capset(self->fd, CAPSET_VENUS))
+		SKIP(return, "the host has no Venus");
+	ASSERT_EQ(0, gpu_context(self->fd, CAPSET_VENUS, 0, 0));
+	ASSERT_EQ(0, gpu_create_blob(self->fd, &host, &blob));
+	ASSERT_EQ(0, gpu_map(&blob));
+	gpu_pattern(blob.map, 65536, 5);
+	ASSERT_EQ(0, reset_gpu());
+	child = fork();
+	ASSERT_LE(0, child);
+	if (!child)
+		_exit(*(volatile char *)blob.map & 0);
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS) {
+		TH_LOG("status %x", status);
+	}
+	EXPECT_EQ(0, gpu_close(&blob));
 }
 
 /* A blob over the program's memory keeps what is in it. */

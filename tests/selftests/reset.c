@@ -6,45 +6,8 @@
 #include "display.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "reset.h"
-
-#define SIZE	64
-
-static int show_cursor(struct kms *k, struct kms_output *o, struct kms_fb *fb)
-{
-	int ret = kms_fb_create(k, SIZE, SIZE, DRM_FORMAT_ARGB8888, fb);
-
-	if (ret)
-		return ret;
-	for (int i = 0; i < SIZE * SIZE; i++)
-		kms_fb_set(fb, i % SIZE, i / SIZE, 0xff000000 | (i * 2654435761u) >> 8);
-	return -drmModeSetCursor(k->fd, o->crtc, fb->handle, SIZE, SIZE);
-}
-
-/* Does the host show this cursor, perhaps after a while? */
-static bool cursor_shown(unsigned int head, const struct kms_fb *fb)
-{
-	for (int i = 0; i < 50; i++, usleep(100000)) {
-		struct host_cursor c;
-		bool same = true;
-
-		if (host_get_cursor(head, &c))
-			return false;
-		if (c.width != SIZE || c.height != SIZE)
-			same = false;
-		for (int p = 0; same && p < SIZE * SIZE; p++)
-			same = c.argb[p] == (0xff000000 | kms_fb_get(fb, p % SIZE, p / SIZE));
-		free(c.argb);
-		if (same)
-			return true;
-	}
-	return false;
-}
 
 TEST_F_TIMEOUT(display, picture_comes_back, LONG_TEST)
 {
@@ -61,12 +24,12 @@ TEST_F_TIMEOUT(display, cursor_comes_back, LONG_TEST)
 	struct kms_fb cursor;
 
 	NEED_HOST();
-	ASSERT_EQ(0, show_cursor(&self->k, self->o, &cursor));
-	ASSERT_TRUE(cursor_shown(self->o->head, &cursor));
+	ASSERT_EQ(0, reset_show_cursor(&self->k, self->o, &cursor));
+	ASSERT_TRUE(reset_cursor_shown(self->o->head, &cursor));
 	ASSERT_EQ(0, host_mark());
 	ASSERT_EQ(0, reset_device(&self->k));
 	EXPECT_LT(0, host_trace("update_cursor.*update, res 0x[1-9a-f]", NULL));
-	EXPECT_TRUE(cursor_shown(self->o->head, &cursor));
+	EXPECT_TRUE(reset_cursor_shown(self->o->head, &cursor));
 	drmModeSetCursor(self->k.fd, self->o->crtc, 0, 0, 0);
 	kms_fb_destroy(&cursor);
 }
@@ -158,13 +121,13 @@ TEST_F_TIMEOUT(display, picture_after_sleep, LONG_TEST)
 	if (why)
 		SKIP(return, "%s", why);
 	NEED_HOST();
-	ASSERT_EQ(0, show_cursor(&self->k, self->o, &cursor));
+	ASSERT_EQ(0, reset_show_cursor(&self->k, self->o, &cursor));
 	for (int i = 0; i < 2; i++) {
 		ASSERT_EQ(0, host_mark());
 		ASSERT_EQ(0, sleep_a_while());
 		EXPECT_LT(0, host_trace("res_create_2d", NULL));
 		EXPECT_EQ(0, host_diff_fb_soon(self->o->head, &self->fb, KMS_WAIT_MS));
-		EXPECT_TRUE(cursor_shown(self->o->head, &cursor));
+		EXPECT_TRUE(reset_cursor_shown(self->o->head, &cursor));
 	}
 	ASSERT_EQ(0, kms_flip(&self->k, self->o, &self->fb, DRM_MODE_PAGE_FLIP_EVENT, 0));
 	EXPECT_EQ(0, kms_wait_flip(&self->k));

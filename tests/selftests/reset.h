@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "host.h"
 #include "kms.h"
 
 static inline int write_file(const char *path, const char *text)
@@ -53,20 +54,26 @@ static inline int reset_request_minor(int minor)
 	return write_file(path, "1\n");
 }
 
-static inline int reset_minor(int minor)
+/* Until the device was reset once more than @before times. */
+static inline int reset_wait_after(int minor, int before)
 {
 	uint64_t end = kms_now_ns() + 2 * KMS_WAIT_MS * 1000000ULL;
-	int before = resets_done(minor), ret;
+
+	while (resets_done(minor) == before) {
+		if (kms_now_ns() > end)
+			return -ETIME;
+		usleep(20000);
+	}
+	return 0;
+}
+
+static inline int reset_minor(int minor)
+{
+	int before = resets_done(minor);
 
 	if (before < 0)
 		return before;
-	ret = reset_request_minor(minor);
-	while (!ret && resets_done(minor) == before) {
-		if (kms_now_ns() > end)
-			ret = -ETIME;
-		usleep(20000);
-	}
-	return ret;
+	return reset_request_minor(minor) ?: reset_wait_after(minor, before);
 }
 
 static inline int reset_request(struct kms *k)
@@ -84,6 +91,41 @@ static inline int reset_device(struct kms *k)
 static inline int reset_wait(struct kms *k)
 {
 	return reset_minor(k->minor);
+}
+
+#define CURSOR_SIZE	64
+
+static inline int reset_show_cursor(struct kms *k, struct kms_output *o, struct kms_fb *fb)
+{
+	int ret = kms_fb_create(k, CURSOR_SIZE, CURSOR_SIZE, DRM_FORMAT_ARGB8888, fb);
+
+	if (ret)
+		return ret;
+	for (int i = 0; i < CURSOR_SIZE * CURSOR_SIZE; i++)
+		kms_fb_set(fb, i % CURSOR_SIZE, i / CURSOR_SIZE,
+			   0xff000000 | (i * 2654435761u) >> 8);
+	return -drmModeSetCursor(k->fd, o->crtc, fb->handle, CURSOR_SIZE, CURSOR_SIZE);
+}
+
+/* Does the host show this cursor, perhaps after a while? */
+static inline bool reset_cursor_shown(unsigned int head, const struct kms_fb *fb)
+{
+	for (int i = 0; i < 50; i++, usleep(100000)) {
+		struct host_cursor c;
+		bool same = true;
+
+		if (host_get_cursor(head, &c))
+			return false;
+		if (c.width != CURSOR_SIZE || c.height != CURSOR_SIZE)
+			same = false;
+		for (int p = 0; same && p < CURSOR_SIZE * CURSOR_SIZE; p++)
+			same = c.argb[p] == (0xff000000 | kms_fb_get(fb, p % CURSOR_SIZE,
+								     p / CURSOR_SIZE));
+		free(c.argb);
+		if (same)
+			return true;
+	}
+	return false;
 }
 
 #define WAKE_SECONDS	4

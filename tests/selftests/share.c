@@ -442,6 +442,14 @@ int module_write(uint32_t id, uint64_t offset, const void *data, uint64_t size,
 			   flags | VIRTGPU_TEST_ACCESS_WRITE);
 }
 
+/* Breaks a queue of the first virtio GPU: VIRTGPU_TEST_BREAK_*. */
+int module_break(unsigned int queue, unsigned int how)
+{
+	struct virtgpu_test_break arg = { .queue = queue, .how = how };
+
+	return module_ioctl(VIRTGPU_TEST_BREAK, &arg);
+}
+
 /* Returns: 0 or what virtio_dma_buf_get_uuid() gave. */
 int module_uuid(int fd, uint8_t uuid[16], bool *is_virtio)
 {

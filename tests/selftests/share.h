@@ -82,6 +82,7 @@ int module_read(uint32_t id, uint64_t offset, void *data, uint64_t size,
 		unsigned int flags);
 int module_write(uint32_t id, uint64_t offset, const void *data, uint64_t size,
 		 unsigned int flags);
+int module_break(unsigned int queue, unsigned int how);
 int module_uuid(int fd, uint8_t uuid[16], bool *is_virtio);
 
 /*
