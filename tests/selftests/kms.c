@@ -378,7 +378,7 @@ int kms_dumb_create(int fd, uint32_t width, uint32_t height, uint32_t bpp,
 	return 0;
 }
 
-static int map_dumb(struct kms_fb *fb)
+int kms_dumb_map(struct kms_fb *fb)
 {
 	struct drm_mode_map_dumb arg = { .handle = fb->handle };
 	int ret = kms_ioctl(fb->fd, DRM_IOCTL_MODE_MAP_DUMB, &arg);
@@ -406,7 +406,7 @@ int kms_fb_create(struct kms *k, uint32_t width, uint32_t height,
 	if (ret)
 		return ret;
 	fb->format = format;
-	ret = map_dumb(fb);
+	ret = kms_dumb_map(fb);
 	if (ret)
 		goto fail;
 

@@ -80,6 +80,7 @@ struct kms_fb {
 
 int kms_dumb_create(int fd, uint32_t width, uint32_t height, uint32_t bpp,
 		    struct kms_fb *fb);
+int kms_dumb_map(struct kms_fb *fb);
 int kms_dumb_destroy(int fd, uint32_t handle);
 int kms_fb_create(struct kms *k, uint32_t width, uint32_t height,
 		  uint32_t format, struct kms_fb *fb);
