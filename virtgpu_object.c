@@ -457,6 +457,8 @@ int virtgpu_resource_wait(struct virtgpu_resource *res)
 	left = wait_for_completion_killable_timeout(&res->settled, virtgpu_timeout());
 	if (left < 0)
 		return left;
+	if (!left)
+		virtgpu_report_slow(res->vgdev, "the creation of a resource");
 	return left ? res->error : -ETIMEDOUT;
 }
 

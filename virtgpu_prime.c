@@ -98,6 +98,8 @@ static int virtgpu_virtio_get_uuid(struct dma_buf *buf, uuid_t *uuid)
 	if (!res || READ_ONCE(res->uuid_state) == VIRTGPU_UUID_NONE)
 		return -ENODEV;
 	left = wait_for_completion_killable_timeout(&res->uuid_answered, virtgpu_timeout());
+	if (!left)
+		virtgpu_report_slow(res->vgdev, "the request of a UUID");
 	if (left <= 0)
 		return left ?: -ETIMEDOUT;
 	if (smp_load_acquire(&res->uuid_state) != VIRTGPU_UUID_VALID)
