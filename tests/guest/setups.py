@@ -18,7 +18,8 @@ class Setup:
     scripted: tuple = ()     # options of the scripted GPU (tests/device), if it is one
     only: tuple = ('*',)     # programs that run here (shell patterns) ...
     never: tuple = ('timing*', 'crash', 'reload', 'show*', 'gpu_*', 'gl_*', 'dev_*',
-                    'checkers', 'afterwards', 'igt')   # ... and do not
+                    'checkers', 'afterwards', 'igt', 'reset_slow',
+                    'unplug_host')   # ... and do not
 
     def suits(self, checked):
         """Whether it is for kernels with checks built in, or without."""
@@ -68,12 +69,13 @@ SETUPS = {
                     only=('timing*',), never=()),
     'gl': Setup('virtio-gpu-gl-pci,blob=on,hostmem=512M,venus=on',
                 'OpenGL, Vulkan and blobs', gl=True,
-                only=('gpu_*', 'gl_*', 'prime_import', 'prime_move'), never=()),
+                only=('gpu_*', 'gl_*', 'prime_import', 'prime_move', 'reset_broken',
+                      'unplug'), never=()),
     'dev': Setup(SCRIPTED, 'scripted GPU with all features: it checks what the driver sends',
                  heads=2, scripted=('--outputs', '2', '--window', '256M',
                                     '--memory', '1G', '--capsets',
                                     '2:2:64,4:0:160,31:1:32,32:1:48,63:3:16'),
                  only=('cursor', 'damage', 'dev_*', 'gpu_caps', 'gpu_context', 'plane', 'prime',
                        'prime_export', 'prime_fault', 'prime_large', 'prime_move',
-                       'prime_uuid'), never=()),
+                       'prime_uuid', 'reset_slow', 'unplug_host'), never=()),
 }
