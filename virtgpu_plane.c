@@ -210,6 +210,12 @@ static int virtgpu_plane_first_scanout(const struct drm_plane_state *new)
 
 /* ---- primary plane ------------------------------------------------------ */
 
+/* The helpers warn of a fence that there is no picture for. */
+static int virtgpu_plane_check_off(const struct drm_plane_state *new)
+{
+	return new->fence ? -EINVAL : 0;
+}
+
 static int virtgpu_primary_check(struct drm_plane *plane, struct drm_atomic_commit *commit)
 {
 	struct drm_plane_state *new = drm_atomic_get_new_plane_state(commit, plane);
@@ -222,7 +228,7 @@ static int virtgpu_primary_check(struct drm_plane *plane, struct drm_atomic_comm
 
 	if (!new->crtc) {
 		new->visible = false;
-		return 0;
+		return virtgpu_plane_check_off(new);
 	}
 	crtc_state = drm_atomic_get_new_crtc_state(commit, new->crtc);
 	ret = drm_atomic_helper_check_plane_state(new, crtc_state, DRM_PLANE_NO_SCALING,
@@ -625,7 +631,7 @@ static int virtgpu_cursor_check(struct drm_plane *plane, struct drm_atomic_commi
 	struct drm_plane_state *new = drm_atomic_get_new_plane_state(commit, plane);
 
 	if (!new->crtc)
-		return 0;
+		return virtgpu_plane_check_off(new);
 	return virtgpu_cursor_check_state(new, drm_atomic_get_new_crtc_state(commit, new->crtc));
 }
 

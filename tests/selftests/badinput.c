@@ -170,6 +170,28 @@ TEST_F(display, atomic)
 	unchanged(_metadata, self);
 }
 
+/* A fence to wait for, before nothing is shown. */
+TEST_F(display, fence_without_picture)
+{
+	const uint32_t planes[] = { self->o->primary, self->o->cursor };
+	uint32_t syncobj;
+	int fence;
+
+	ASSERT_EQ(0, drmSyncobjCreate(self->k.fd, DRM_SYNCOBJ_CREATE_SIGNALED, &syncobj));
+	ASSERT_EQ(0, drmSyncobjExportSyncFile(self->k.fd, syncobj, &fence));
+	for (size_t i = 0; i < ARRAY_SIZE(planes); i++) {
+		struct kms_req r;
+
+		kms_req_init(&r, &self->k);
+		kms_req_plane(&r, planes[i], 0, NULL, 0, 0, 0, 0);
+		kms_req_add(&r, planes[i], "IN_FENCE_FD", fence);
+		EXPECT_EQ(-EINVAL, kms_req_commit(&r, 0, 0));
+	}
+	close(fence);
+	ASSERT_EQ(0, drmSyncobjDestroy(self->k.fd, syncobj));
+	unchanged(_metadata, self);
+}
+
 TEST_F(display, dirtyfb)
 {
 	struct drm_clip_rect clips[257] = {};
