@@ -277,8 +277,9 @@ static void virtgpu_context_lose(struct virtgpu_context *ctx, int error)
 		WRITE_ONCE(ctx->error, error);
 		virtgpu_context_destroy(ctx);
 	}
-	virtgpu_submit_cancel(ctx);
 	mutex_unlock(&ctx->lock);
+	/* Without the lock: buffers may go with the jobs. */
+	virtgpu_submit_cancel(ctx);
 }
 
 /**
@@ -425,15 +426,56 @@ out_unlock:
 	return ret;
 }
 
-static int virtgpu_context_send(struct virtgpu_context *ctx, enum virtgpu_cmd_id id, u32 res_id)
+/*
+ * The id of a resource that has gone is given to another, and what the context
+ * had attached of it, the host has detached by itself.
+ */
+static bool virtgpu_context_has(struct virtgpu_context *ctx, const struct virtgpu_resource *res)
 {
-	struct virtgpu_cmd *cmd = virtgpu_context_cmd(ctx, id);
+	return xa_load(&ctx->attached, res->id) == xa_mk_value(res->serial);
+}
 
-	if (IS_ERR(cmd))
+/* Fails without effect. */
+static int virtgpu_context_insert_locked(struct virtgpu_context *ctx,
+					 const struct virtgpu_resource *res)
+{
+	struct virtgpu_cmd *cmd;
+	int ret;
+
+	lockdep_assert_held(&ctx->lock);
+
+	ret = xa_err(xa_store(&ctx->attached, res->id, xa_mk_value(res->serial), GFP_KERNEL));
+	if (ret)
+		return ret;
+	cmd = virtgpu_context_cmd(ctx, VIRTGPU_CTX_ATTACH_RESOURCE);
+	if (IS_ERR(cmd)) {
+		xa_erase(&ctx->attached, res->id);
 		return PTR_ERR(cmd);
-	virtgpu_encode_ctx_resource(cmd, res_id);
+	}
+	/* Whoever uses a resource that the host refused is told so. */
+	cmd->reported = true;
+	virtgpu_encode_ctx_resource(cmd, res->id);
 	virtgpu_queue_submit(cmd);
 	return 0;
+}
+
+/**
+ * virtgpu_context_attach_locked() - let a context use a resource
+ * @ctx: the context, with its lock
+ * @res: the resource
+ *
+ * Does nothing the second time, nor without 3D. Process context.
+ *
+ * Return: 0 or a negative errno.
+ */
+int virtgpu_context_attach_locked(struct virtgpu_context *ctx, struct virtgpu_resource *res)
+{
+	lockdep_assert_held(&ctx->lock);
+
+	/* A context that is lost uses nothing any more. */
+	if (likely(virtgpu_context_has(ctx, res)) || !ctx->created || ctx->error)
+		return 0;
+	return virtgpu_context_insert_locked(ctx, res);
 }
 
 /**
@@ -441,25 +483,16 @@ static int virtgpu_context_send(struct virtgpu_context *ctx, enum virtgpu_cmd_id
  * @ctx: the context
  * @res: the resource
  *
- * Does nothing the second time. Process context.
+ * As virtgpu_context_attach_locked(); takes the context lock.
  *
  * Return: 0 or a negative errno.
  */
 int virtgpu_context_attach(struct virtgpu_context *ctx, struct virtgpu_resource *res)
 {
-	int ret;
-
-	/* A context that is lost uses nothing any more. */
-	if (likely(xa_load(&ctx->attached, res->id)) || READ_ONCE(ctx->error))
+	if (likely(virtgpu_context_has(ctx, res)))
 		return 0;
-
-	ret = xa_insert(&ctx->attached, res->id, xa_mk_value(1), GFP_KERNEL);
-	if (ret)
-		return ret == -EBUSY ? 0 : ret;
-	ret = virtgpu_context_send(ctx, VIRTGPU_CTX_ATTACH_RESOURCE, res->id);
-	if (ret)
-		xa_erase(&ctx->attached, res->id);
-	return ret;
+	guard(mutex)(&ctx->lock);
+	return virtgpu_context_attach_locked(ctx, res);
 }
 
 /**
@@ -467,12 +500,23 @@ int virtgpu_context_attach(struct virtgpu_context *ctx, struct virtgpu_resource 
  * @ctx: the context
  * @res: the resource
  *
- * Process context. Without memory the resource stays attached at the host
+ * Process context; takes the context lock. While submissions wait for fences,
+ * which may use the resource, and without memory, it stays attached at the host
  * until it or the context goes.
  */
 void virtgpu_context_detach(struct virtgpu_context *ctx, struct virtgpu_resource *res)
 {
-	if (xa_erase(&ctx->attached, res->id) && !READ_ONCE(ctx->error) &&
-	    !virtgpu_resource_is_refused(res))
-		virtgpu_context_send(ctx, VIRTGPU_CTX_DETACH_RESOURCE, res->id);
+	struct virtgpu_cmd *cmd;
+
+	guard(mutex)(&ctx->lock);
+	if (!virtgpu_context_has(ctx, res))
+		return;
+	xa_erase(&ctx->attached, res->id);
+	if (ctx->error || virtgpu_resource_is_refused(res) || !list_empty_careful(&ctx->jobs))
+		return;
+	cmd = virtgpu_context_cmd(ctx, VIRTGPU_CTX_DETACH_RESOURCE);
+	if (IS_ERR(cmd))
+		return;
+	virtgpu_encode_ctx_resource(cmd, res->id);
+	virtgpu_queue_submit(cmd);
 }

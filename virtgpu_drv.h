@@ -413,6 +413,7 @@ enum virtgpu_uuid_state {
  * @vgdev: the device
  * @obj: whose pages are its backing; holds &virtgpu_object.refs
  * @id: resource id, never 0
+ * @serial: as @id, but never given to another resource
  * @kind: how the host made it
  * @blob_mem: VIRTGPU_BLOB_MEM_* of a blob, else 0
  * @blob_flags: VIRTGPU_BLOB_FLAG_* of a blob
@@ -442,6 +443,7 @@ struct virtgpu_resource {
 	struct virtgpu_device *vgdev;
 	struct virtgpu_object *obj;
 	u32 id;
+	unsigned long serial;
 	enum virtgpu_resource_kind kind;
 	u32 blob_mem;
 	u32 blob_flags;
@@ -511,7 +513,7 @@ struct virtgpu_resource *virtgpu_object_get_resource(struct virtgpu_object *obj,
 int virtgpu_object_init_resource(struct virtgpu_object *obj,
 				 struct virtgpu_resource_desc *desc);
 struct virtgpu_resource *virtgpu_object_resource(struct virtgpu_object *obj);
-int virtgpu_object_use(struct virtgpu_object *obj, struct virtgpu_context *ctx);
+int virtgpu_object_use(struct virtgpu_object *obj);
 int virtgpu_object_prepare_locked(struct virtgpu_object *obj);
 int virtgpu_resource_attach_locked(struct virtgpu_resource *res);
 void virtgpu_object_sync_for_cpu(struct virtgpu_object *obj);
@@ -616,7 +618,8 @@ struct virtgpu_capset {
  * @refs: the file and each command of the context
  * @vgdev: the device
  * @link: entry in &virtgpu_device.contexts
- * @lock: protects the making of the context, and the order of its submissions
+ * @lock: protects the making of the context, the order of its submissions, and
+ *	  changes of @attached
  * @id: context id, or 0 while there is none
  * @created: CTX_CREATE is on its way: the context can be used
  * @error: errno with which the host refused the context, VIRTGPU_LOST when it was
@@ -624,7 +627,8 @@ struct virtgpu_capset {
  * @init: capset id, or 0
  * @poll_mask: rings whose fences the program is told of, one bit each
  * @name: given by the program, or empty
- * @attached: ids of the resources that the host knows to be in use here
+ * @attached: serial numbers, by id, of the resources that the host knows to be in
+ *	      use here
  * @fate: VIRTGPU_CTX_SETTLED and VIRTGPU_CTX_CLOSED
  * @destroy: CTX_DESTROY, set aside so that closing cannot fail
  * @timeline: fences of submissions to no ring
@@ -680,6 +684,7 @@ void virtgpu_contexts_lose(struct virtgpu_device *vgdev, int error);
 struct virtgpu_context *virtgpu_context_get(struct drm_file *file);
 int virtgpu_context_init(struct drm_file *file, const struct virtgpu_context_params *params);
 void virtgpu_context_put(struct virtgpu_context *ctx);
+int virtgpu_context_attach_locked(struct virtgpu_context *ctx, struct virtgpu_resource *res);
 int virtgpu_context_attach(struct virtgpu_context *ctx, struct virtgpu_resource *res);
 void virtgpu_context_detach(struct virtgpu_context *ctx, struct virtgpu_resource *res);
 int virtgpu_capset_mask(struct virtgpu_device *vgdev, u64 *mask);
@@ -984,6 +989,7 @@ int virtgpu_restore(struct virtio_device *vdev);
  * @unmapped: the device has gone: nothing is mapped any more
  * @timeline: fences of commands that belong to no context ring
  * @resources: those that the host knows or is about to, by id, from 1
+ * @last_serial: of the resource made last
  * @num_resources: resources at the host, a statistic
  * @num_errors: error answers of the host, a statistic
  * @wq: for what completions cannot do themselves
@@ -1041,6 +1047,7 @@ struct virtgpu_device {
 	bool unmapped;
 	struct virtgpu_timeline timeline;
 	struct xarray resources;
+	atomic_long_t last_serial;
 	atomic_t num_resources;
 	atomic_t num_errors;
 	struct workqueue_struct *wq;

@@ -355,7 +355,7 @@ static int virtgpu_transfer_ioctl(struct drm_device *drm, void *data, struct drm
 	if (vgdev->has_virgl) {
 		ctx = virtgpu_context_get(file);
 		ret = IS_ERR(ctx) ? PTR_ERR(ctx) :
-				    virtgpu_object_use(to_virtgpu_object(gem), ctx);
+				    virtgpu_object_use(to_virtgpu_object(gem));
 	} else {
 		id = VIRTGPU_TRANSFER_TO_HOST_2D;
 		ret = virtgpu_check_transfer_2d(args, to_virtgpu_object(gem));

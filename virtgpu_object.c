@@ -595,6 +595,7 @@ static struct virtgpu_resource *virtgpu_resource_alloc(struct virtgpu_device *vg
 	if (!res)
 		return ERR_PTR(-ENOMEM);
 	res->vgdev = vgdev;
+	res->serial = atomic_long_inc_return(&vgdev->last_serial);
 	kref_get(&obj->refs);
 	res->obj = obj;
 	kref_init(&res->refs);
@@ -1033,14 +1034,13 @@ struct virtgpu_resource *virtgpu_object_resource(struct virtgpu_object *obj)
 /**
  * virtgpu_object_use() - make an object ready for commands of a context
  * @obj: the object
- * @ctx: the context
  *
  * Process context, without the object's reservation.
  *
  * Return: 0 or a negative errno, that of a resource which the host refused
  * among them.
  */
-int virtgpu_object_use(struct virtgpu_object *obj, struct virtgpu_context *ctx)
+int virtgpu_object_use(struct virtgpu_object *obj)
 {
 	struct virtgpu_resource *res = virtgpu_object_resource(obj);
 	int ret;
@@ -1053,7 +1053,7 @@ int virtgpu_object_use(struct virtgpu_object *obj, struct virtgpu_context *ctx)
 			return ret;
 	}
 	virtgpu_object_sync_for_device(obj, 0, obj->base.base.size);
-	return virtgpu_context_attach(ctx, res);
+	return 0;
 }
 
 /**

@@ -4,7 +4,8 @@
  *
  * The fence of a submission exists when the ioctl returns; the commands may
  * have to wait for foreign fences first. They then wait in the context's list
- * of jobs, and everything that the context submits later waits behind them.
+ * of jobs, which keeps the buffers, and everything that the context submits later
+ * waits behind them.
  */
 
 #include <linux/dma-fence-chain.h>
@@ -42,6 +43,8 @@
  * @cmd: the submission
  * @deps: the fences, with references
  * @num_deps: how many
+ * @bos: objects that the submission uses, with references
+ * @num_bos: how many
  * @held: pages of foreign buffers that the submission counts on
  * @num_held: how many
  * @pending: fences not signalled yet, and one for the job's being set up
@@ -53,6 +56,8 @@ struct virtgpu_job {
 	struct virtgpu_cmd *cmd;
 	struct dma_fence **deps;
 	unsigned int num_deps;
+	struct drm_gem_object **bos;
+	u32 num_bos;
 	struct virtgpu_mapping **held;
 	unsigned int num_held;
 	atomic_t pending;
@@ -69,9 +74,17 @@ static void virtgpu_fences_put(struct dma_fence **fences, unsigned int count)
 	kfree(fences);
 }
 
+static void virtgpu_bos_put(struct drm_gem_object **bos, u32 count)
+{
+	while (count--)
+		drm_gem_object_put(bos[count]);
+	kvfree(bos);
+}
+
 static void virtgpu_job_free(struct virtgpu_job *job)
 {
 	virtgpu_fences_put(job->deps, job->num_deps);
+	virtgpu_bos_put(job->bos, job->num_bos);
 	while (job->num_held--)
 		virtgpu_import_unhold(job->held[job->num_held]);
 	kfree(job->held);
@@ -383,7 +396,7 @@ static int virtgpu_submit_bos(struct virtgpu_submit *submit)
 			break;
 		}
 		submit->bos[submit->num_bos++] = gem;
-		ret = virtgpu_object_use(to_virtgpu_object(gem), submit->ctx);
+		ret = virtgpu_object_use(to_virtgpu_object(gem));
 	}
 	kvfree(handles);
 	return ret;
@@ -608,9 +621,13 @@ static void virtgpu_submit_wait(struct virtgpu_submit *submit)
 	job->cmd = submit->cmd;
 	job->deps = submit->deps;
 	job->num_deps = submit->num_deps;
+	job->bos = submit->bos;
+	job->num_bos = submit->num_bos;
 	submit->job = NULL;
 	submit->deps = NULL;
 	submit->num_deps = 0;
+	submit->bos = NULL;
+	submit->num_bos = 0;
 
 	atomic_set(&job->pending, job->num_deps + 1);
 	spin_lock_irq(&ctx->job_lock);
@@ -625,6 +642,18 @@ static void virtgpu_submit_wait(struct virtgpu_submit *submit)
 	}
 	if (atomic_dec_and_test(&job->pending))
 		queue_work(ctx->vgdev->wq, &ctx->job_work);
+}
+
+/* Another thread may have closed a handle since; no detach comes in between now. */
+static int virtgpu_submit_attach(struct virtgpu_submit *submit)
+{
+	u32 i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < submit->num_bos; i++)
+		ret = virtgpu_context_attach_locked(submit->ctx,
+						    to_virtgpu_object(submit->bos[i])->res);
+	return ret;
 }
 
 /* Only the sync file can still fail, and then the fence just signals. */
@@ -654,7 +683,8 @@ static int virtgpu_submit_commit(struct virtgpu_submit *submit)
 	int ret;
 
 	mutex_lock(&ctx->lock);
-	ret = virtgpu_submit_job(submit) ?: virtgpu_submit_emit(submit);
+	ret = virtgpu_submit_job(submit) ?: virtgpu_submit_attach(submit) ?:
+	      virtgpu_submit_emit(submit);
 	if (!ret) {
 		submit->event = NULL;
 		virtgpu_submit_publish(submit);
@@ -683,7 +713,6 @@ static void virtgpu_syncobjs_free(struct virtgpu_syncobj *syncobjs, u32 count)
 static void virtgpu_submit_cleanup(struct virtgpu_submit *submit, int error)
 {
 	struct virtgpu_device *vgdev = submit->ctx->vgdev;
-	u32 i;
 
 	if (submit->cmd)
 		virtgpu_cmd_put(submit->cmd);
@@ -692,9 +721,7 @@ static void virtgpu_submit_cleanup(struct virtgpu_submit *submit, int error)
 	if (error && submit->out_fd >= 0)
 		put_unused_fd(submit->out_fd);
 	virtgpu_fence_put(submit->fence);
-	for (i = 0; i < submit->num_bos; i++)
-		drm_gem_object_put(submit->bos[i]);
-	kvfree(submit->bos);
+	virtgpu_bos_put(submit->bos, submit->num_bos);
 	virtgpu_fences_put(submit->deps, submit->num_deps);
 	virtgpu_syncobjs_free(submit->in, submit->args->num_in_syncobjs);
 	virtgpu_syncobjs_free(submit->out, submit->args->num_out_syncobjs);
