@@ -353,7 +353,8 @@ static bool take_picture(struct cursor *cursor, struct resource *r)
 	} else if (r->width != CURSOR_SIZE || r->height != CURSOR_SIZE || !f) {
 		violation("update_cursor: resource %u is %ux%u", r->id, r->width, r->height);
 		return false;
-	} else if (!is_filled(r)) {
+	} else if (r->kind == RESOURCE_2D && !is_filled(r)) {
+		/* what is in a 3D one is the program's business */
 		violation("update_cursor: resource %u was not filled", r->id);
 		return false;
 	}
