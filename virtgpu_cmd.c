@@ -10,6 +10,7 @@
 #include <drm/drm_print.h>
 
 #include "virtgpu_drv.h"
+#include "virtgpu_kunit.h"
 #include "virtgpu_trace.h"
 
 #define CMD(_id, _type, _req, _resp_type, _resp)			\
@@ -152,6 +153,7 @@ int virtgpu_cmd_set_resp_size(struct virtgpu_cmd *cmd, u32 size)
 	cmd->resp_size = size;
 	return 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_set_resp_size);
 
 /**
  * virtgpu_cmd_set_context() - make a command one of a context
@@ -164,6 +166,7 @@ void virtgpu_cmd_set_context(struct virtgpu_cmd *cmd, struct virtgpu_context *ct
 	cmd->ctx = ctx;
 	cmd->req.hdr.ctx_id = cpu_to_le32(ctx->id);
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_set_context);
 
 /**
  * virtgpu_cmd_alloc() - allocate a command
@@ -189,6 +192,7 @@ struct virtgpu_cmd *virtgpu_cmd_alloc(struct virtgpu_device *vgdev, enum virtgpu
 	}
 	return cmd;
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_alloc);
 
 /**
  * virtgpu_cmd_reserve() - set commands aside for a path that must not fail
@@ -209,6 +213,7 @@ int virtgpu_cmd_reserve(struct list_head *cmds, unsigned int count)
 	}
 	return 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_reserve);
 
 /**
  * virtgpu_cmd_take() - take a command that was set aside
@@ -231,6 +236,7 @@ struct virtgpu_cmd *virtgpu_cmd_take(struct virtgpu_device *vgdev, struct list_h
 	virtgpu_cmd_prepare(cmd, vgdev, id);
 	return cmd;
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_take);
 
 /**
  * virtgpu_cmd_unreserve() - free what is left of a reservation
@@ -245,6 +251,7 @@ void virtgpu_cmd_unreserve(struct list_head *cmds)
 		kmem_cache_free(virtgpu_cmd_cache, cmd);
 	}
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_unreserve);
 
 /**
  * virtgpu_cmd_put() - drop a reference of a command
@@ -265,6 +272,7 @@ void virtgpu_cmd_put(struct virtgpu_cmd *cmd)
 	virtgpu_payload_free(cmd->payload);
 	kmem_cache_free(virtgpu_cmd_cache, cmd);
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_put);
 
 /**
  * virtgpu_cmd_busy() - does the device own a command?
@@ -276,6 +284,7 @@ bool virtgpu_cmd_busy(const struct virtgpu_cmd *cmd)
 {
 	return refcount_read(&cmd->refs) != 1;
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_busy);
 
 /* 5.7.6.7: the errors that a device can answer, as a program knows them. */
 static int virtgpu_resp_to_errno(u32 type)
@@ -297,7 +306,7 @@ static int virtgpu_resp_to_errno(u32 type)
 }
 
 /* The answer may be any bytes at all. */
-static int virtgpu_cmd_check(const struct virtgpu_cmd *cmd)
+VISIBLE_IF_KUNIT int virtgpu_cmd_check(const struct virtgpu_cmd *cmd)
 {
 	const struct virtio_gpu_ctrl_hdr *hdr = cmd->resp;
 	u32 type;
@@ -313,6 +322,7 @@ static int virtgpu_cmd_check(const struct virtgpu_cmd *cmd)
 
 	return cmd->used < cmd->info->resp_size ? -EPROTO : 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_check);
 
 static void virtgpu_cmd_end(struct virtgpu_cmd *cmd, int error)
 {
@@ -428,6 +438,7 @@ struct virtgpu_payload *virtgpu_payload_alloc(struct virtgpu_device *vgdev, size
 	}
 	return payload;
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_payload_alloc);
 
 /**
  * virtgpu_payload_free() - free a payload
@@ -443,6 +454,7 @@ void virtgpu_payload_free(struct virtgpu_payload *payload)
 		kfree(sg_virt(&payload->sg[i]));
 	kfree(payload);
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_payload_free);
 
 /**
  * virtgpu_payload_at() - where a byte of the payload stands
@@ -458,6 +470,7 @@ void *virtgpu_payload_at(struct virtgpu_payload *payload, size_t offset)
 	return sg_virt(&payload->sg[offset / payload->chunk_size]) +
 	       offset % payload->chunk_size;
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_payload_at);
 
 /**
  * virtgpu_payload_from_user() - a payload with what a program wrote
@@ -511,6 +524,7 @@ void virtgpu_encode_get_edid(struct virtgpu_cmd *cmd, u32 scanout)
 {
 	REQ(cmd, virtio_gpu_cmd_get_edid)->scanout = cpu_to_le32(scanout);
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_encode_get_edid);
 
 /**
  * virtgpu_encode_create_2d() - RESOURCE_CREATE_2D, 5.7.6.8
@@ -530,6 +544,7 @@ void virtgpu_encode_create_2d(struct virtgpu_cmd *cmd, u32 id, u32 format,
 	req->width = cpu_to_le32(width);
 	req->height = cpu_to_le32(height);
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_encode_create_2d);
 
 /**
  * virtgpu_encode_resource() - the commands whose only argument is a resource
@@ -548,6 +563,7 @@ void virtgpu_encode_resource(struct virtgpu_cmd *cmd, u32 id)
 
 	REQ(cmd, virtio_gpu_resource_unref)->resource_id = cpu_to_le32(id);
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_encode_resource);
 
 /**
  * virtgpu_encode_attach_backing() - RESOURCE_ATTACH_BACKING, 5.7.6.8
@@ -565,6 +581,7 @@ void virtgpu_encode_attach_backing(struct virtgpu_cmd *cmd, u32 id,
 	req->nr_entries = cpu_to_le32(entries->size / sizeof(struct virtio_gpu_mem_entry));
 	cmd->payload = entries;
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_encode_attach_backing);
 
 /**
  * virtgpu_encode_set_scanout() - SET_SCANOUT, 5.7.6.8
@@ -583,6 +600,7 @@ void virtgpu_encode_set_scanout(struct virtgpu_cmd *cmd, u32 scanout, u32 id,
 	if (rect)
 		virtgpu_put_rect(&req->r, rect);
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_encode_set_scanout);
 
 /**
  * virtgpu_encode_flush() - RESOURCE_FLUSH, 5.7.6.8
@@ -597,6 +615,7 @@ void virtgpu_encode_flush(struct virtgpu_cmd *cmd, u32 id, const struct drm_rect
 	req->resource_id = cpu_to_le32(id);
 	virtgpu_put_rect(&req->r, rect);
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_encode_flush);
 
 /**
  * virtgpu_encode_transfer_2d() - TRANSFER_TO_HOST_2D, 5.7.6.8
@@ -614,6 +633,7 @@ void virtgpu_encode_transfer_2d(struct virtgpu_cmd *cmd, u32 id, u64 offset,
 	req->offset = cpu_to_le64(offset);
 	virtgpu_put_rect(&req->r, rect);
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_encode_transfer_2d);
 
 /**
  * virtgpu_encode_get_capset_info() - GET_CAPSET_INFO, 5.7.6.8
@@ -624,6 +644,7 @@ void virtgpu_encode_get_capset_info(struct virtgpu_cmd *cmd, u32 index)
 {
 	REQ(cmd, virtio_gpu_get_capset_info)->capset_index = cpu_to_le32(index);
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_encode_get_capset_info);
 
 /**
  * virtgpu_encode_get_capset() - GET_CAPSET, 5.7.6.8
@@ -638,6 +659,7 @@ void virtgpu_encode_get_capset(struct virtgpu_cmd *cmd, u32 id, u32 version)
 	req->capset_id = cpu_to_le32(id);
 	req->capset_version = cpu_to_le32(version);
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_encode_get_capset);
 
 /**
  * virtgpu_encode_ctx_create() - CTX_CREATE, 5.7.6.9
@@ -653,6 +675,7 @@ void virtgpu_encode_ctx_create(struct virtgpu_cmd *cmd, u32 init, const char *na
 	req->nlen = cpu_to_le32(strnlen(name, sizeof(req->debug_name) - 1));
 	memcpy(req->debug_name, name, sizeof(req->debug_name));
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_encode_ctx_create);
 
 /**
  * virtgpu_encode_ctx_resource() - CTX_ATTACH_RESOURCE, CTX_DETACH_RESOURCE, 5.7.6.9
@@ -663,6 +686,7 @@ void virtgpu_encode_ctx_resource(struct virtgpu_cmd *cmd, u32 id)
 {
 	REQ(cmd, virtio_gpu_ctx_resource)->resource_id = cpu_to_le32(id);
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_encode_ctx_resource);
 
 /**
  * virtgpu_encode_create_3d() - RESOURCE_CREATE_3D, 5.7.6.9
@@ -687,6 +711,7 @@ void virtgpu_encode_create_3d(struct virtgpu_cmd *cmd, u32 id,
 	req->nr_samples = cpu_to_le32(args->nr_samples);
 	req->flags = cpu_to_le32(args->flags);
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_encode_create_3d);
 
 /**
  * virtgpu_encode_create_blob() - RESOURCE_CREATE_BLOB, 5.7.6.8
@@ -713,6 +738,7 @@ void virtgpu_encode_create_blob(struct virtgpu_cmd *cmd, u32 id,
 					      sizeof(struct virtio_gpu_mem_entry));
 	cmd->payload = entries;
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_encode_create_blob);
 
 /**
  * virtgpu_encode_set_scanout_blob() - SET_SCANOUT_BLOB, 5.7.6.8
@@ -738,6 +764,7 @@ void virtgpu_encode_set_scanout_blob(struct virtgpu_cmd *cmd, u32 scanout, u32 i
 	req->offsets[0] = cpu_to_le32(fb->offsets[0]);
 	virtgpu_put_rect(&req->r, rect);
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_encode_set_scanout_blob);
 
 /**
  * virtgpu_encode_transfer_3d() - TRANSFER_TO_HOST_3D, TRANSFER_FROM_HOST_3D, 5.7.6.9
@@ -763,6 +790,7 @@ void virtgpu_encode_transfer_3d(struct virtgpu_cmd *cmd, u32 id,
 	req->stride = cpu_to_le32(args->stride);
 	req->layer_stride = cpu_to_le32(args->layer_stride);
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_encode_transfer_3d);
 
 /**
  * virtgpu_encode_submit() - SUBMIT_3D, 5.7.6.9
@@ -775,6 +803,7 @@ void virtgpu_encode_submit(struct virtgpu_cmd *cmd, u32 size, struct virtgpu_pay
 	REQ(cmd, virtio_gpu_cmd_submit)->size = cpu_to_le32(size);
 	cmd->payload = payload;
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_encode_submit);
 
 /**
  * virtgpu_encode_ring() - the fence of a command is one of a context's rings
@@ -786,6 +815,7 @@ void virtgpu_encode_ring(struct virtgpu_cmd *cmd, u32 ring)
 	cmd->req.hdr.flags |= cpu_to_le32(VIRTIO_GPU_FLAG_INFO_RING_IDX);
 	cmd->req.hdr.ring_idx = ring;
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_encode_ring);
 
 /**
  * virtgpu_encode_map_blob() - RESOURCE_MAP_BLOB, 5.7.6.9
@@ -800,6 +830,7 @@ void virtgpu_encode_map_blob(struct virtgpu_cmd *cmd, u32 id, u64 offset)
 	req->resource_id = cpu_to_le32(id);
 	req->offset = cpu_to_le64(offset);
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_encode_map_blob);
 
 /**
  * virtgpu_encode_cursor() - UPDATE_CURSOR and MOVE_CURSOR, 5.7.6.10
@@ -823,3 +854,4 @@ void virtgpu_encode_cursor(struct virtgpu_cmd *cmd, u32 scanout, u32 id,
 	req->hot_x = cpu_to_le32(hot_x);
 	req->hot_y = cpu_to_le32(hot_y);
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_encode_cursor);

@@ -14,6 +14,7 @@
 #include <drm/drm_print.h>
 
 #include "virtgpu_drv.h"
+#include "virtgpu_kunit.h"
 
 /* ---- capability sets ---------------------------------------------------- */
 
@@ -93,6 +94,7 @@ int virtgpu_capset_mask(struct virtgpu_device *vgdev, u64 *mask)
 	*mask = vgdev->capset_mask;
 	return ret;
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_capset_mask);
 
 /* The answer is kept only when there was one: an error is asked again. */
 static int virtgpu_capset_fetch_locked(struct virtgpu_device *vgdev,
@@ -134,6 +136,31 @@ static int virtgpu_capset_fetch_locked(struct virtgpu_device *vgdev,
 	return ret;
 }
 
+/* The capability set, with its data in that version. */
+VISIBLE_IF_KUNIT struct virtgpu_capset *
+virtgpu_capset_get_locked(struct virtgpu_device *vgdev, u32 id, u32 version)
+{
+	struct virtgpu_capset *capset = NULL;
+	u32 i;
+	int ret;
+
+	lockdep_assert_held(&vgdev->capset_lock);
+
+	ret = virtgpu_capsets_load_locked(vgdev);
+	if (ret)
+		return ERR_PTR(ret);
+
+	for (i = 0; i < vgdev->num_capsets; i++)
+		if (vgdev->capsets[i].id == id && vgdev->capsets[i].max_version >= version)
+			capset = &vgdev->capsets[i];
+	if (!capset)
+		return ERR_PTR(-EINVAL);
+
+	ret = virtgpu_capset_fetch_locked(vgdev, capset, version);
+	return ret ? ERR_PTR(ret) : capset;
+}
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_capset_get_locked);
+
 /**
  * virtgpu_capset_copy() - give a program a capability set
  * @vgdev: the device
@@ -150,24 +177,12 @@ static int virtgpu_capset_fetch_locked(struct virtgpu_device *vgdev,
 int virtgpu_capset_copy(struct virtgpu_device *vgdev, u32 id, u32 version,
 			void __user *dst, u32 size)
 {
-	struct virtgpu_capset *capset = NULL;
-	u32 i;
-	int ret;
+	struct virtgpu_capset *capset;
 
 	guard(mutex)(&vgdev->capset_lock);
-	ret = virtgpu_capsets_load_locked(vgdev);
-	if (ret)
-		return ret;
-
-	for (i = 0; i < vgdev->num_capsets; i++)
-		if (vgdev->capsets[i].id == id && vgdev->capsets[i].max_version >= version)
-			capset = &vgdev->capsets[i];
-	if (!capset)
-		return -EINVAL;
-
-	ret = virtgpu_capset_fetch_locked(vgdev, capset, version);
-	if (ret)
-		return ret;
+	capset = virtgpu_capset_get_locked(vgdev, id, version);
+	if (IS_ERR(capset))
+		return PTR_ERR(capset);
 	return copy_to_user(dst, capset->data, min(size, capset->max_size)) ? -EFAULT : 0;
 }
 

@@ -18,6 +18,7 @@
 #include <drm/drm_vblank.h>
 
 #include "virtgpu_drv.h"
+#include "virtgpu_kunit.h"
 
 #define VIRTGPU_MAX_SIZE	16384
 
@@ -37,6 +38,25 @@
 
 /* ---- what the host says ------------------------------------------------- */
 
+/* Return: whether the host wishes something new; what no mode can have is cut. */
+VISIBLE_IF_KUNIT bool virtgpu_output_set_info(struct virtgpu_output *output,
+					      const struct virtio_gpu_display_one *one)
+{
+	u32 w = min_t(u32, le32_to_cpu(one->r.width), VIRTGPU_MAX_SIZE);
+	u32 h = min_t(u32, le32_to_cpu(one->r.height), VIRTGPU_MAX_SIZE);
+	u32 x = min_t(u32, le32_to_cpu(one->r.x), INT_MAX - VIRTGPU_MAX_SIZE);
+	u32 y = min_t(u32, le32_to_cpu(one->r.y), INT_MAX - VIRTGPU_MAX_SIZE);
+	struct drm_rect rect = DRM_RECT_INIT(x, y, w, h);
+	bool enabled = le32_to_cpu(one->enabled) && w && h;
+	bool changed = output->info.enabled != enabled ||
+		       !drm_rect_equals(&output->info.rect, &rect);
+
+	output->info.enabled = enabled;
+	output->info.rect = rect;
+	return changed;
+}
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_output_set_info);
+
 static int virtgpu_read_display_info(struct virtgpu_device *vgdev, bool *changed)
 {
 	const struct virtio_gpu_resp_display_info *resp;
@@ -53,21 +73,8 @@ static int virtgpu_read_display_info(struct virtgpu_device *vgdev, bool *changed
 
 	resp = cmd->resp;
 	mutex_lock(&vgdev->display_lock);
-	for (i = 0; i < vgdev->num_scanouts; i++) {
-		const struct virtio_gpu_display_one *one = &resp->pmodes[i];
-		struct virtgpu_output *output = &vgdev->outputs[i];
-		u32 w = min_t(u32, le32_to_cpu(one->r.width), VIRTGPU_MAX_SIZE);
-		u32 h = min_t(u32, le32_to_cpu(one->r.height), VIRTGPU_MAX_SIZE);
-		u32 x = min_t(u32, le32_to_cpu(one->r.x), INT_MAX - VIRTGPU_MAX_SIZE);
-		u32 y = min_t(u32, le32_to_cpu(one->r.y), INT_MAX - VIRTGPU_MAX_SIZE);
-		struct drm_rect rect = DRM_RECT_INIT(x, y, w, h);
-		bool enabled = le32_to_cpu(one->enabled) && w && h;
-
-		*changed |= output->info.enabled != enabled ||
-			    !drm_rect_equals(&output->info.rect, &rect);
-		output->info.enabled = enabled;
-		output->info.rect = rect;
-	}
+	for (i = 0; i < vgdev->num_scanouts; i++)
+		*changed |= virtgpu_output_set_info(&vgdev->outputs[i], &resp->pmodes[i]);
 	mutex_unlock(&vgdev->display_lock);
 
 out_put:
@@ -79,8 +86,8 @@ out_put:
  * Hosts give the size of their buffer: what counts is the number of blocks that
  * the EDID itself tells. NULL for anything that is not an EDID.
  */
-static const struct drm_edid *virtgpu_parse_edid(struct virtgpu_device *vgdev,
-						 const struct virtio_gpu_resp_edid *resp)
+VISIBLE_IF_KUNIT const struct drm_edid *
+virtgpu_parse_edid(struct virtgpu_device *vgdev, const struct virtio_gpu_resp_edid *resp)
 {
 	u32 size = le32_to_cpu(resp->size);
 	const struct drm_edid *edid;
@@ -99,8 +106,9 @@ static const struct drm_edid *virtgpu_parse_edid(struct virtgpu_device *vgdev,
 	drm_edid_free(edid);
 	return NULL;
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_parse_edid);
 
-static bool virtgpu_edid_equal(const struct drm_edid *a, const struct drm_edid *b)
+VISIBLE_IF_KUNIT bool virtgpu_edid_equal(const struct drm_edid *a, const struct drm_edid *b)
 {
 	const struct edid *raw_a = drm_edid_raw(a), *raw_b = drm_edid_raw(b);
 
@@ -109,6 +117,7 @@ static bool virtgpu_edid_equal(const struct drm_edid *a, const struct drm_edid *
 	return raw_a->extensions == raw_b->extensions &&
 	       !memcmp(raw_a, raw_b, EDID_LENGTH * (1 + raw_a->extensions));
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_edid_equal);
 
 static int virtgpu_read_edid(struct virtgpu_device *vgdev, struct virtgpu_output *output,
 			     bool *changed)
@@ -213,6 +222,7 @@ bool virtgpu_display_refresh(struct virtgpu_device *vgdev)
 	virtgpu_update_suggestions(vgdev);
 	return changed;
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_display_refresh);
 
 static void virtgpu_display_work(struct work_struct *work)
 {
@@ -248,7 +258,8 @@ static enum drm_connector_status virtgpu_connector_detect(struct drm_connector *
 }
 
 /* The size that the host wishes is the preferred mode, whatever the EDID says. */
-static int virtgpu_add_preferred_mode(struct drm_connector *connector, int width, int height)
+VISIBLE_IF_KUNIT int virtgpu_add_preferred_mode(struct drm_connector *connector,
+						int width, int height)
 {
 	struct drm_display_mode *mode, *preferred = NULL;
 
@@ -273,6 +284,7 @@ static int virtgpu_add_preferred_mode(struct drm_connector *connector, int width
 	drm_mode_probed_add(connector, mode);
 	return 1;
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_add_preferred_mode);
 
 static int virtgpu_connector_get_modes(struct drm_connector *connector)
 {
@@ -356,8 +368,8 @@ static struct drm_crtc_state *virtgpu_crtc_duplicate_state(struct drm_crtc *crtc
 	return &vgcs->base;
 }
 
-static enum drm_mode_status virtgpu_crtc_mode_valid(struct drm_crtc *crtc,
-						    const struct drm_display_mode *mode)
+VISIBLE_IF_KUNIT enum drm_mode_status
+virtgpu_crtc_mode_valid(struct drm_crtc *crtc, const struct drm_display_mode *mode)
 {
 	u64 frame_ns;
 
@@ -378,6 +390,7 @@ static enum drm_mode_status virtgpu_crtc_mode_valid(struct drm_crtc *crtc,
 		return MODE_CLOCK_LOW;
 	return MODE_OK;
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_crtc_mode_valid);
 
 static int virtgpu_crtc_check(struct drm_crtc *crtc, struct drm_atomic_commit *commit)
 {
@@ -763,6 +776,7 @@ int virtgpu_display_init(struct virtgpu_device *vgdev)
 	drm_mode_config_reset(&vgdev->drm);
 	return 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_display_init);
 
 /**
  * virtgpu_display_stop() - ask nothing more
@@ -772,6 +786,7 @@ void virtgpu_display_stop(struct virtgpu_device *vgdev)
 {
 	cancel_delayed_work_sync(&vgdev->display_work);
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_display_stop);
 
 /**
  * virtgpu_display_early_init() - what must exist before events can come in

@@ -18,12 +18,14 @@
 #include <drm/drm_print.h>
 
 #include "virtgpu_drv.h"
+#include "virtgpu_kunit.h"
 
 static int virtgpu_modeset = -1;
 module_param_named(modeset, virtgpu_modeset, int, 0400);
 MODULE_PARM_DESC(modeset, "Drive the device: 0 = no, 1 = yes, -1 = unless nomodeset [default]");
 
 unsigned int virtgpu_timeout_ms = 10000;
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_timeout_ms);
 module_param_named(timeout_ms, virtgpu_timeout_ms, uint, 0600);
 MODULE_PARM_DESC(timeout_ms, "Milliseconds that the host has for an answer, at least 100 [default: 10000]");
 
@@ -67,7 +69,7 @@ static void virtgpu_release_software(struct drm_device *drm, void *data)
  * What objects need that outlive the device: their last memory is given back
  * by the workqueue.
  */
-static int virtgpu_init_software(struct virtgpu_device *vgdev)
+VISIBLE_IF_KUNIT int virtgpu_init_software(struct virtgpu_device *vgdev)
 {
 	int ret;
 
@@ -95,6 +97,7 @@ static int virtgpu_init_software(struct virtgpu_device *vgdev)
 		return ret;
 	return virtgpu_window_init(vgdev) ?: virtgpu_imports_init(vgdev);
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_init_software);
 
 /* One that is no power of two is no alignment: the blobs are not to be used. */
 static void virtgpu_read_blob_alignment(struct virtgpu_device *vgdev)
@@ -112,7 +115,7 @@ static void virtgpu_read_blob_alignment(struct virtgpu_device *vgdev)
 	}
 }
 
-static void virtgpu_read_config(struct virtgpu_device *vgdev)
+VISIBLE_IF_KUNIT void virtgpu_read_config(struct virtgpu_device *vgdev)
 {
 	struct virtio_device *vdev = vgdev->vdev;
 
@@ -136,6 +139,7 @@ static void virtgpu_read_config(struct virtgpu_device *vgdev)
 		vgdev->drm.driver_features &=
 			~(DRIVER_MODESET | DRIVER_ATOMIC | DRIVER_CURSOR_HOTSPOT);
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_read_config);
 
 static unsigned int virtgpu_vga_set_decode(struct pci_dev *pdev, bool decode)
 {
@@ -174,7 +178,7 @@ static int virtgpu_init_vga(struct virtgpu_device *vgdev)
  * Programs find the DRM device below the device on the bus, which lives longer
  * than this driver is bound: what is allocated for it is put in a group.
  */
-static struct virtgpu_device *virtgpu_alloc(struct virtio_device *vdev)
+VISIBLE_IF_KUNIT struct virtgpu_device *virtgpu_alloc(struct virtio_device *vdev)
 {
 	struct device *parent = vdev->dev.parent;
 	struct virtgpu_device *vgdev;
@@ -195,12 +199,14 @@ static struct virtgpu_device *virtgpu_alloc(struct virtio_device *vdev)
 	vdev->priv = vgdev;
 	return vgdev;
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_alloc);
 
 /* Drops the driver's reference to the DRM device; open files have their own. */
-static void virtgpu_free(struct virtio_device *vdev, void *devres)
+VISIBLE_IF_KUNIT void virtgpu_free(struct virtio_device *vdev, void *devres)
 {
 	devres_release_group(vdev->dev.parent, devres);
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_free);
 
 static int virtgpu_probe(struct virtio_device *vdev)
 {
@@ -290,7 +296,7 @@ static void virtgpu_config_changed(struct virtio_device *vdev)
 		virtgpu_display_changed(vdev->priv);
 }
 
-static int virtgpu_validate(struct virtio_device *vdev)
+VISIBLE_IF_KUNIT int virtgpu_validate(struct virtio_device *vdev)
 {
 	if (!virtio_has_feature(vdev, VIRTIO_F_VERSION_1)) {
 		dev_err(&vdev->dev, "device is not a virtio 1.0 device\n");
@@ -298,6 +304,7 @@ static int virtgpu_validate(struct virtio_device *vdev)
 	}
 	return 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_validate);
 
 static const unsigned int virtgpu_features[] = {
 	VIRTIO_GPU_F_VIRGL,

@@ -761,6 +761,17 @@ void virtgpu_fb_convert(struct virtgpu_framebuffer *vgfb, const struct drm_rect 
 /* ---- virtgpu_display.c, virtgpu_plane.c --------------------------------- */
 
 #define VIRTGPU_CURSOR_SIZE 64
+#define VIRTGPU_MAX_DAMAGE 16
+
+/**
+ * struct virtgpu_damage - what a commit transfers
+ * @count: how many rectangles
+ * @rects: they, in pixels of the framebuffer
+ */
+struct virtgpu_damage {
+	unsigned int count;
+	struct drm_rect rects[VIRTGPU_MAX_DAMAGE];
+};
 
 /**
  * struct virtgpu_cursor - the cursor of a CRTC as the host shows it

@@ -8,6 +8,7 @@
 #include <linux/slab.h>
 
 #include "virtgpu_drv.h"
+#include "virtgpu_kunit.h"
 
 
 static const char *virtgpu_fence_driver_name(struct dma_fence *fence)
@@ -40,6 +41,7 @@ void virtgpu_timeline_init(struct virtgpu_timeline *timeline)
 	timeline->seqno = 0;
 	INIT_LIST_HEAD(&timeline->pending);
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_timeline_init);
 
 /**
  * virtgpu_fence_alloc() - allocate a fence
@@ -61,6 +63,7 @@ struct virtgpu_fence *virtgpu_fence_alloc(struct virtgpu_timeline *timeline)
 	fence->timeline = timeline;
 	return fence;
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_fence_alloc);
 
 /**
  * virtgpu_fence_emit() - put a fence on its timeline
@@ -83,6 +86,7 @@ void virtgpu_fence_emit(struct virtgpu_fence *fence)
 	fence->emitted = true;
 	spin_unlock_irqrestore(&timeline->lock, flags);
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_fence_emit);
 
 /**
  * virtgpu_fence_put() - drop the caller's reference
@@ -95,6 +99,7 @@ void virtgpu_fence_put(struct virtgpu_fence *fence)
 	else
 		kfree(fence);
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_fence_put);
 
 /**
  * virtgpu_fence_is_ours() - does a fence come from this driver?
@@ -106,6 +111,7 @@ bool virtgpu_fence_is_ours(const struct dma_fence *fence)
 {
 	return virtgpu_dma_fence_ops(fence) == &virtgpu_fence_ops;
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_fence_is_ours);
 
 /**
  * virtgpu_fence_complete() - the command of a fence has ended
@@ -135,3 +141,4 @@ void virtgpu_fence_complete(struct virtgpu_fence *fence, int error)
 	}
 	spin_unlock_irqrestore(&timeline->lock, flags);
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_fence_complete);

@@ -14,6 +14,7 @@
 #include <drm/drm_print.h>
 
 #include "virtgpu_drv.h"
+#include "virtgpu_kunit.h"
 
 /*
  * The names of virtio list the bytes in memory order, those of DRM the bits of
@@ -37,8 +38,10 @@ const u32 virtgpu_primary_formats[] = {
 	DRM_FORMAT_BGRX8888, DRM_FORMAT_BGRA8888, DRM_FORMAT_RGBX8888, DRM_FORMAT_RGBA8888,
 	DRM_FORMAT_RGB565,
 };
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_primary_formats);
 
 const unsigned int virtgpu_num_primary_formats = ARRAY_SIZE(virtgpu_primary_formats);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_num_primary_formats);
 
 static_assert(ARRAY_SIZE(virtgpu_primary_formats) == ARRAY_SIZE(virtgpu_formats));
 
@@ -57,6 +60,7 @@ const struct virtgpu_format *virtgpu_format_lookup(u32 fourcc)
 			return &virtgpu_formats[i];
 	return NULL;
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_format_lookup);
 
 static void virtgpu_fb_free_shadow(struct virtgpu_framebuffer *vgfb)
 {
@@ -410,3 +414,4 @@ void virtgpu_fb_convert(struct virtgpu_framebuffer *vgfb, const struct drm_rect 
 		dst += fb->width * 4;
 	}
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_fb_convert);

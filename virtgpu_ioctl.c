@@ -12,6 +12,7 @@
 #include <drm/drm_ioctl.h>
 
 #include "virtgpu_drv.h"
+#include "virtgpu_kunit.h"
 
 /* How long VIRTGPU_WAIT waits, in seconds. */
 #define VIRTGPU_WAIT_SECONDS 15
@@ -198,8 +199,8 @@ static int virtgpu_resource_create_ioctl(struct drm_device *drm, void *data,
 #define VIRTGPU_BLOB_FLAGS (VIRTGPU_BLOB_FLAG_USE_MAPPABLE | VIRTGPU_BLOB_FLAG_USE_SHAREABLE | \
 			    VIRTGPU_BLOB_FLAG_USE_CROSS_DEVICE)
 
-static int virtgpu_check_blob(struct virtgpu_device *vgdev,
-			      const struct drm_virtgpu_resource_create_blob *args)
+VISIBLE_IF_KUNIT int virtgpu_check_blob(struct virtgpu_device *vgdev,
+					const struct drm_virtgpu_resource_create_blob *args)
 {
 	if (!vgdev->has_blob || args->blob_flags & ~VIRTGPU_BLOB_FLAGS ||
 	    args->pad || !args->size || !virtgpu_blob_hints_valid(args))
@@ -220,6 +221,7 @@ static int virtgpu_check_blob(struct virtgpu_device *vgdev,
 		return -EINVAL;
 	}
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_check_blob);
 
 static struct virtgpu_object *virtgpu_blob_object(struct virtgpu_device *vgdev,
 						  const struct drm_virtgpu_resource_create_blob *args)

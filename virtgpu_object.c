@@ -16,6 +16,7 @@
 #include <drm/drm_print.h>
 
 #include "virtgpu_drv.h"
+#include "virtgpu_kunit.h"
 
 /* ---- memory entries ----------------------------------------------------- */
 
@@ -77,8 +78,8 @@ static unsigned int virtgpu_entries_walk(struct virtgpu_object *obj,
 }
 
 /* The object's pages as the device sees them, neighbours merged. */
-static struct virtgpu_payload *virtgpu_object_entries(struct virtgpu_device *vgdev,
-						      struct virtgpu_object *obj)
+VISIBLE_IF_KUNIT struct virtgpu_payload *
+virtgpu_object_entries(struct virtgpu_device *vgdev, struct virtgpu_object *obj)
 {
 	unsigned int count = virtgpu_entries_walk(obj, NULL);
 	struct virtgpu_payload *payload;
@@ -88,6 +89,7 @@ static struct virtgpu_payload *virtgpu_object_entries(struct virtgpu_device *vgd
 		virtgpu_entries_walk(obj, payload);
 	return payload;
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_object_entries);
 
 /* ---- objects ------------------------------------------------------------ */
 
@@ -982,6 +984,7 @@ int virtgpu_object_init_resource(struct virtgpu_object *obj,
 	smp_store_release(&obj->res, res);
 	return 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_object_init_resource);
 
 static struct virtgpu_resource *virtgpu_object_make_resource(struct virtgpu_object *obj)
 {

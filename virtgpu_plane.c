@@ -20,18 +20,12 @@
 #include <drm/drm_vblank.h>
 
 #include "virtgpu_drv.h"
+#include "virtgpu_kunit.h"
 
 /* ---- damage ------------------------------------------------------------- */
 
-#define VIRTGPU_MAX_DAMAGE 16
-
 /* Pixels that are cheaper to copy than to send a command of their own for. */
 #define VIRTGPU_MERGE_SLACK 1024
-
-struct virtgpu_damage {
-	unsigned int count;
-	struct drm_rect rects[VIRTGPU_MAX_DAMAGE];
-};
 
 static s64 virtgpu_rect_area(const struct drm_rect *r)
 {
@@ -55,7 +49,7 @@ static s64 virtgpu_merge_waste(const struct drm_rect *a, const struct drm_rect *
 }
 
 /* Add a rectangle; it is merged where that costs less or no room is left. */
-static void virtgpu_damage_add(struct virtgpu_damage *damage, struct drm_rect rect)
+VISIBLE_IF_KUNIT void virtgpu_damage_add(struct virtgpu_damage *damage, struct drm_rect rect)
 {
 	unsigned int i, best;
 	s64 waste, least;
@@ -76,8 +70,9 @@ static void virtgpu_damage_add(struct virtgpu_damage *damage, struct drm_rect re
 	}
 	damage->rects[damage->count++] = rect;
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_damage_add);
 
-static struct drm_rect virtgpu_damage_bounds(const struct virtgpu_damage *damage)
+VISIBLE_IF_KUNIT struct drm_rect virtgpu_damage_bounds(const struct virtgpu_damage *damage)
 {
 	struct drm_rect bounds = damage->rects[0];
 	unsigned int i;
@@ -86,6 +81,7 @@ static struct drm_rect virtgpu_damage_bounds(const struct virtgpu_damage *damage
 		bounds = virtgpu_rect_union(&bounds, &damage->rects[i]);
 	return bounds;
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_damage_bounds);
 
 /* ---- plane state -------------------------------------------------------- */
 

@@ -14,6 +14,7 @@
 #include <linux/virtio_config.h>
 
 #include "virtgpu_drv.h"
+#include "virtgpu_kunit.h"
 #include "virtgpu_trace.h"
 
 /* Commands that may wait in the backlog before programs have to. */
@@ -147,6 +148,7 @@ void virtgpu_queue_submit_list(struct virtgpu_queue *queue, struct list_head *cm
 	rcu_read_unlock();
 	virtgpu_fail_list(&failed);
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_queue_submit_list);
 
 /**
  * virtgpu_queue_submit() - queue a command
@@ -159,6 +161,7 @@ void virtgpu_queue_submit(struct virtgpu_cmd *cmd)
 	list_add(&cmd->link, &cmds);
 	virtgpu_queue_submit_list(virtgpu_queue_of(cmd), &cmds);
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_queue_submit);
 
 /**
  * virtgpu_cmd_run() - queue a command and wait for its end
@@ -184,6 +187,7 @@ int virtgpu_cmd_run(struct virtgpu_cmd *cmd)
 		virtgpu_report_slow(cmd->vgdev, cmd->info->name);
 	return left ? cmd->error : -ETIMEDOUT;
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_run);
 
 /* A device that is being reset comes back: commands fail, callers need not. */
 static int virtgpu_queue_gone(const struct virtgpu_queue *queue)
@@ -216,6 +220,7 @@ int virtgpu_queue_throttle(struct virtgpu_queue *queue)
 		return left;
 	return left ? virtgpu_queue_gone(queue) : -ETIMEDOUT;
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_queue_throttle);
 
 static void virtgpu_queue_complete(struct virtgpu_queue *queue, struct virtqueue *vq)
 {
@@ -326,6 +331,7 @@ int virtgpu_queues_find(struct virtgpu_device *vgdev)
 	virtgpu_queue_bind(&vgdev->cursorq, vqs[1]);
 	return 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_queues_find);
 
 static void virtgpu_queue_start(struct virtgpu_queue *queue, struct list_head *first)
 {
@@ -361,6 +367,7 @@ void virtgpu_queues_start(struct virtgpu_device *vgdev, struct list_head *first)
 	virtgpu_queue_start(&vgdev->ctrl, first);
 	virtgpu_queue_start(&vgdev->cursorq, &none);
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_queues_start);
 
 /*
  * From here on commands only gather in the backlog: to end them now would give
@@ -410,6 +417,7 @@ void virtgpu_queues_abort(struct virtgpu_device *vgdev, int error)
 	virtgpu_queue_drain(&vgdev->ctrl, error);
 	virtgpu_queue_drain(&vgdev->cursorq, error);
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_queues_abort);
 
 static void virtgpu_queue_unbind(struct virtgpu_queue *queue)
 {
@@ -428,6 +436,7 @@ void virtgpu_queues_fini(struct virtgpu_device *vgdev)
 	virtgpu_queue_unbind(&vgdev->cursorq);
 	vgdev->vdev->config->del_vqs(vgdev->vdev);
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_queues_fini);
 
 /**
  * virtgpu_queues_idle() - wait until the device has answered everything
@@ -449,6 +458,7 @@ bool virtgpu_queues_idle(struct virtgpu_device *vgdev)
 	}
 	return true;
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_queues_idle);
 
 /**
  * virtgpu_queue_submit_panic() - send commands from a kernel that panics

@@ -21,6 +21,7 @@
 #include <drm/drm_print.h>
 
 #include "virtgpu_drv.h"
+#include "virtgpu_kunit.h"
 
 /* Pages entered into the page table with one fault. */
 #define VIRTGPU_FAULT_AROUND 64
@@ -429,6 +430,7 @@ struct virtgpu_object *virtgpu_vram_create(struct virtgpu_device *vgdev, u64 siz
 	}
 	return obj;
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_vram_create);
 
 /**
  * virtgpu_vram_unmap() - a program has let go of an object
@@ -499,7 +501,7 @@ void virtgpu_vram_free(struct virtgpu_object *obj)
 }
 
 /* An address for each GiB: the length of an entry is 32 bits wide. */
-static struct sg_table *virtgpu_vram_sgt(dma_addr_t addr, size_t size)
+VISIBLE_IF_KUNIT struct sg_table *virtgpu_vram_sgt(dma_addr_t addr, size_t size)
 {
 	struct sg_table *sgt = kmalloc(sizeof(*sgt), GFP_KERNEL);
 	struct scatterlist *sg;
@@ -519,6 +521,7 @@ static struct sg_table *virtgpu_vram_sgt(dma_addr_t addr, size_t size)
 	}
 	return sgt;
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_vram_sgt);
 
 /* What the CPU cannot map has no addresses, only a UUID, for virtio devices. */
 static struct sg_table *virtgpu_vram_no_addresses(struct virtgpu_object *obj, struct device *dev)
