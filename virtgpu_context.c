@@ -52,6 +52,7 @@ static int virtgpu_capsets_load_locked(struct virtgpu_device *vgdev)
 {
 	u32 i, count = min_t(u32, vgdev->num_capsets, VIRTGPU_MAX_CAPSETS);
 	struct virtgpu_capset *capsets;
+	u64 mask = 0;
 	int ret;
 
 	lockdep_assert_held(&vgdev->capset_lock);
@@ -69,9 +70,10 @@ static int virtgpu_capsets_load_locked(struct virtgpu_device *vgdev)
 			return ret;
 		}
 		if (capsets[i].id < 64)
-			vgdev->capset_mask |= BIT_ULL(capsets[i].id);
+			mask |= BIT_ULL(capsets[i].id);
 	}
 	vgdev->capsets = capsets;
+	vgdev->capset_mask = mask;
 	vgdev->num_capsets = count;
 	return 0;
 }
