@@ -89,13 +89,18 @@ VISIBLE_IF_KUNIT int virtgpu_init_software(struct virtgpu_device *vgdev)
 	if (ret)
 		drm_dbg(&vgdev->drm, "no huge pages: %pe\n", ERR_PTR(ret));
 
+	/* Before the workqueue, whose last work gives ranges of it back. */
+	ret = virtgpu_window_init(vgdev);
+	if (ret)
+		return ret;
+
 	vgdev->wq = alloc_workqueue("%s", WQ_HIGHPRI | WQ_UNBOUND, 0, DRIVER_NAME);
 	if (!vgdev->wq)
 		return -ENOMEM;
 	ret = drmm_add_action_or_reset(&vgdev->drm, virtgpu_release_software, vgdev);
 	if (ret)
 		return ret;
-	return virtgpu_window_init(vgdev) ?: virtgpu_imports_init(vgdev);
+	return virtgpu_imports_init(vgdev);
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_init_software);
 
