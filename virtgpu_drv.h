@@ -549,8 +549,8 @@ int virtgpu_dumb_create(struct drm_file *file, struct drm_device *drm,
  * @obj: the object
  * @flags: VIRTGPU_BLOB_FLAG_*
  * @deferred: mapped with the first access, not by mmap()
- * @node: the range of the window; protected by &virtgpu_device.window_lock, as
- *	  is all below
+ * @node: the range, counted from the start of the window; protected by
+ *	  &virtgpu_device.window_lock, as is all below
  * @lru: entry in &virtgpu_device.window_lru when @mapped
  * @mapped: the host has mapped it
  * @error: what went wrong for good, or 0

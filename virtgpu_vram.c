@@ -34,6 +34,12 @@ static struct virtgpu_device *virtgpu_vram_dev(const struct virtgpu_object *obj)
 	return to_virtgpu_device(obj->base.base.dev);
 }
 
+/* Where it is in the guest's physical address space, when it is in the window. */
+static phys_addr_t virtgpu_vram_addr(const struct virtgpu_vram *vram)
+{
+	return virtgpu_vram_dev(vram->obj)->window_region.addr + vram->node.start;
+}
+
 /* ---- the window --------------------------------------------------------- */
 
 static void virtgpu_vram_unmap_kernel(struct virtgpu_vram *vram)
@@ -51,7 +57,7 @@ static void virtgpu_vram_unmap_kernel(struct virtgpu_vram *vram)
  */
 static int virtgpu_vram_map_kernel(struct virtgpu_vram *vram)
 {
-	resource_size_t start = vram->node.start;
+	resource_size_t start = virtgpu_vram_addr(vram);
 	size_t size = vram->node.size;
 
 	switch (vram->cache) {
@@ -164,7 +170,7 @@ static int virtgpu_vram_map_host_locked(struct virtgpu_device *vgdev, struct vir
 	cmd = virtgpu_cmd_alloc(vgdev, VIRTGPU_RESOURCE_MAP_BLOB);
 	if (IS_ERR(cmd))
 		return PTR_ERR(cmd);
-	virtgpu_encode_map_blob(cmd, obj->res->id, vram->node.start - vgdev->window_region.addr);
+	virtgpu_encode_map_blob(cmd, obj->res->id, vram->node.start);
 	cmd->reported = true;
 	kref_get(&obj->res->refs);
 	cmd->res = obj->res;
@@ -247,7 +253,7 @@ static vm_fault_t virtgpu_vram_insert(struct vm_fault *vmf, struct virtgpu_objec
 
 		if (first + i >= pages || addr >= vma->vm_end)
 			break;
-		ret = vmf_insert_pfn_prot(vma, addr, PHYS_PFN(vram->node.start) + first + i,
+		ret = vmf_insert_pfn_prot(vma, addr, PHYS_PFN(virtgpu_vram_addr(vram)) + first + i,
 					  prot);
 		if (ret != VM_FAULT_NOPAGE)
 			break;
@@ -265,7 +271,7 @@ static vm_fault_t virtgpu_vram_insert_huge(struct vm_fault *vmf, struct virtgpu_
 	unsigned long skipped = (vmf->address - addr) >> PAGE_SHIFT;
 	unsigned long first = vmf->pgoff - drm_vma_node_start(&obj->base.base.vma_node);
 	unsigned long pages = obj->base.base.size >> PAGE_SHIFT;
-	unsigned long pfn = PHYS_PFN(vram->node.start) + first - skipped;
+	unsigned long pfn = PHYS_PFN(virtgpu_vram_addr(vram)) + first - skipped;
 	pgprot_t prot = virtgpu_vram_prot(vram, vm_get_page_prot(vma->vm_flags));
 
 	if (addr < vma->vm_start || vma->vm_end - addr < PMD_SIZE || first < skipped ||
@@ -562,7 +568,8 @@ struct sg_table *virtgpu_vram_map_dma_buf(struct virtgpu_object *obj, struct dev
 	ret = virtgpu_vram_map_locked(vgdev, obj);
 	if (ret)
 		return ERR_PTR(ret);
-	addr = dma_map_resource(dev, obj->vram->node.start, size, dir, DMA_ATTR_SKIP_CPU_SYNC);
+	addr = dma_map_resource(dev, virtgpu_vram_addr(obj->vram), size, dir,
+				DMA_ATTR_SKIP_CPU_SYNC);
 	if (dma_mapping_error(dev, addr))
 		return ERR_PTR(-EIO);
 	sgt = virtgpu_vram_sgt(addr, size);
@@ -622,7 +629,7 @@ int virtgpu_window_init(struct virtgpu_device *vgdev)
 			region->addr);
 		return -EBUSY;
 	}
-	drm_mm_init(&vgdev->window, region->addr, region->len);
+	drm_mm_init(&vgdev->window, 0, region->len);
 	ret = drmm_add_action_or_reset(&vgdev->drm, virtgpu_window_release, vgdev);
 	if (ret)
 		return ret;
