@@ -12,6 +12,7 @@
 #include <linux/delay.h>
 #include <linux/sched/signal.h>
 #include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
 
 #include "virtgpu_drv.h"
 #include "virtgpu_kunit.h"
@@ -25,12 +26,23 @@ static struct virtgpu_queue *virtgpu_queue_of(const struct virtgpu_cmd *cmd)
 	return cmd->info->cursor ? &cmd->vgdev->cursorq : &cmd->vgdev->ctrl;
 }
 
+/* Descriptors of a command, when there is no indirect table. */
+static unsigned int virtgpu_chain_length(const struct virtgpu_cmd *cmd)
+{
+	return 1 + (cmd->payload ? cmd->payload->num_chunks : 0) + !!cmd->info->resp_size;
+}
+
 static int virtgpu_ring_add_locked(struct virtgpu_queue *queue, struct virtgpu_cmd *cmd)
 {
 	struct scatterlist req, resp, *sgs[3];
-	unsigned int out = 0, in = 0;
+	unsigned int out = 0, in = 0, length = virtgpu_chain_length(cmd);
+	bool indirect = virtio_has_feature(queue->vq->vdev, VIRTIO_RING_F_INDIRECT_DESC);
 
 	lockdep_assert_held(&queue->lock);
+
+	/* Asked in vain, virtqueue_add_sgs() notifies the device each time. */
+	if (queue->vq->num_free < (indirect ? 1 : length) && !virtqueue_is_broken(queue->vq))
+		return -ENOSPC;
 
 	sg_init_one(&req, &cmd->req, cmd->info->req_size);
 	sgs[out++] = &req;
@@ -44,18 +56,30 @@ static int virtgpu_ring_add_locked(struct virtgpu_queue *queue, struct virtgpu_c
 	return virtqueue_add_sgs(queue->vq, sgs, out, in, cmd, GFP_ATOMIC);
 }
 
+/* Notify the device of what was added, if it wants to know. */
+static bool virtgpu_queue_kick_locked(struct virtgpu_queue *queue)
+{
+	lockdep_assert_held(&queue->lock);
+
+	if (queue->stopped || queue->dead || !virtqueue_kick_prepare(queue->vq))
+		return false;
+	queue->kicks++;
+	return true;
+}
+
 /*
  * Move what fits from the backlog to the ring; what can never be queued goes
- * to @failed with its errno in @error.
+ * to @failed with its errno in @error. Return: whether the device is to be notified.
  */
-static void virtgpu_queue_push_locked(struct virtgpu_queue *queue, struct list_head *failed)
+static bool virtgpu_queue_push_locked(struct virtgpu_queue *queue, struct list_head *failed)
 {
 	struct virtgpu_cmd *cmd, *next;
+	bool added = false;
 
 	lockdep_assert_held(&queue->lock);
 
 	if (queue->stopped)
-		return;
+		return false;
 
 	list_for_each_entry_safe(cmd, next, &queue->backlog, link) {
 		int ret = queue->dead ?: virtgpu_ring_add_locked(queue, cmd);
@@ -73,19 +97,10 @@ static void virtgpu_queue_push_locked(struct virtgpu_queue *queue, struct list_h
 		} else {
 			list_del_init(&cmd->link);
 			queue->in_ring++;
+			added = true;
 		}
 	}
-}
-
-/* Notify the device of what was added, if it wants to know. */
-static bool virtgpu_queue_kick_locked(struct virtgpu_queue *queue)
-{
-	lockdep_assert_held(&queue->lock);
-
-	if (queue->stopped || queue->dead || !virtqueue_kick_prepare(queue->vq))
-		return false;
-	queue->kicks++;
-	return true;
+	return added && virtgpu_queue_kick_locked(queue);
 }
 
 static void virtgpu_fail_list(struct list_head *failed)
@@ -139,8 +154,7 @@ void virtgpu_queue_submit_list(struct virtgpu_queue *queue, struct list_head *cm
 	list_for_each_entry(cmd, cmds, link)
 		virtgpu_queue_accept_locked(queue, cmd);
 	list_splice_tail_init(cmds, &queue->backlog);
-	virtgpu_queue_push_locked(queue, &failed);
-	notify = virtgpu_queue_kick_locked(queue);
+	notify = virtgpu_queue_push_locked(queue, &failed);
 	spin_unlock_irqrestore(&queue->lock, flags);
 
 	if (notify)
@@ -229,7 +243,7 @@ static void virtgpu_queue_complete(struct virtgpu_queue *queue, struct virtqueue
 	LIST_HEAD(done);
 	LIST_HEAD(failed);
 	unsigned long flags;
-	bool notify = false;
+	bool notify;
 
 	spin_lock_irqsave(&queue->lock, flags);
 	if (queue->vq != vq) {
@@ -245,10 +259,7 @@ static void virtgpu_queue_complete(struct virtgpu_queue *queue, struct virtqueue
 		}
 	} while (!virtqueue_enable_cb(vq));
 
-	if (!list_empty(&queue->backlog)) {
-		virtgpu_queue_push_locked(queue, &failed);
-		notify = virtgpu_queue_kick_locked(queue);
-	}
+	notify = virtgpu_queue_push_locked(queue, &failed);
 	if (queue->backlog_len < VIRTGPU_BACKLOG_MAX / 2 && wq_has_sleeper(&queue->space))
 		wake_up_all(&queue->space);
 	spin_unlock_irqrestore(&queue->lock, flags);
@@ -345,8 +356,7 @@ static void virtgpu_queue_start(struct virtgpu_queue *queue, struct list_head *f
 	list_for_each_entry(cmd, first, link)
 		virtgpu_queue_accept_locked(queue, cmd);
 	list_splice_init(first, &queue->backlog);
-	virtgpu_queue_push_locked(queue, &failed);
-	notify = virtgpu_queue_kick_locked(queue);
+	notify = virtgpu_queue_push_locked(queue, &failed);
 	spin_unlock_irq(&queue->lock);
 	if (notify)
 		virtqueue_notify(queue->vq);
