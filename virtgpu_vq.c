@@ -40,6 +40,9 @@ static int virtgpu_ring_add_locked(struct virtgpu_queue *queue, struct virtgpu_c
 
 	lockdep_assert_held(&queue->lock);
 
+	/* The ring may have been larger when the command was made. */
+	if (length > queue->size)
+		return -E2BIG;
 	/* Asked in vain, virtqueue_add_sgs() notifies the device each time. */
 	if (queue->vq->num_free < (indirect ? 1 : length) && !virtqueue_is_broken(queue->vq))
 		return -ENOSPC;
