@@ -18,6 +18,9 @@
 #include "virtgpu_kunit.h"
 #include "virtgpu_trace.h"
 
+/* Request, payload and answer: in fewer no buffer can be made known to the host. */
+#define VIRTGPU_CTRL_MIN 3
+
 /* Commands that may wait in the backlog before programs have to. */
 #define VIRTGPU_BACKLOG_MAX 1024
 
@@ -326,7 +329,7 @@ static void virtgpu_queue_bind(struct virtgpu_queue *queue, struct virtqueue *vq
  *
  * Commands gather in the backlog until virtgpu_queues_start().
  *
- * Return: 0 or a negative errno.
+ * Return: 0, -EINVAL for a queue that is too short, or another negative errno.
  */
 int virtgpu_queues_find(struct virtgpu_device *vgdev)
 {
@@ -340,6 +343,12 @@ int virtgpu_queues_find(struct virtgpu_device *vgdev)
 	ret = virtio_find_vqs(vgdev->vdev, ARRAY_SIZE(info), vqs, info, NULL);
 	if (ret)
 		return ret;
+	if (virtqueue_get_vring_size(vqs[0]) < VIRTGPU_CTRL_MIN) {
+		dev_err(&vgdev->vdev->dev, "control queue of %u entries is too short\n",
+			virtqueue_get_vring_size(vqs[0]));
+		vgdev->vdev->config->del_vqs(vgdev->vdev);
+		return -EINVAL;
+	}
 
 	virtgpu_queue_bind(&vgdev->ctrl, vqs[0]);
 	virtgpu_queue_bind(&vgdev->cursorq, vqs[1]);
