@@ -180,6 +180,8 @@ static void virtgpu_reset_work(struct work_struct *work)
 	vgdev->resetting = true;
 	/* Who holds the outputs' locks may wait for a command. */
 	virtgpu_queues_abort(vgdev, VIRTGPU_LOST);
+	/* What was asked for since this began is done by now. */
+	cancel_delayed_work(&vgdev->reset_work);
 	ret = vgdev->num_scanouts ? virtgpu_reset_with_outputs(vgdev) :
 				    virtgpu_reset_device(vgdev);
 	vgdev->resetting = false;
