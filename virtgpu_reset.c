@@ -132,6 +132,19 @@ static void virtgpu_force_modesets(struct drm_atomic_commit *state)
 			crtc_state->mode_changed = true;
 }
 
+/* A picture that was lost, or that the host refuses now, is no reason to fail. */
+static void virtgpu_show_again(struct virtgpu_device *vgdev, struct drm_atomic_commit *state,
+			       struct drm_modeset_acquire_ctx *ctx)
+{
+	int ret;
+
+	virtgpu_force_modesets(state);
+	ret = drm_atomic_helper_commit_duplicated_state(state, ctx);
+	if (ret)
+		drm_warn(&vgdev->drm, "outputs stay dark until something else is shown: %pe\n",
+			 ERR_PTR(ret));
+}
+
 /* Nobody changes the outputs between the reset and their being set again. */
 static int virtgpu_reset_with_outputs(struct virtgpu_device *vgdev)
 {
@@ -145,10 +158,8 @@ static int virtgpu_reset_with_outputs(struct virtgpu_device *vgdev)
 		ret = PTR_ERR(state);
 	} else {
 		ret = virtgpu_reset_device(vgdev);
-		if (!ret) {
-			virtgpu_force_modesets(state);
-			ret = drm_atomic_helper_commit_duplicated_state(state, &ctx);
-		}
+		if (!ret)
+			virtgpu_show_again(vgdev, state, &ctx);
 		drm_atomic_commit_put(state);
 	}
 	DRM_MODESET_LOCK_ALL_END((&vgdev->drm), ctx, ret);
