@@ -136,6 +136,12 @@ int config_set(const char *field, const uint32_t *value)
 	return -EINVAL;
 }
 
+/* No nonsense any more. */
+void config_tell_truth(void)
+{
+	memset(overridden, 0, sizeof(overridden));
+}
+
 void config_event(void)
 {
 	events |= VIRTIO_GPU_EVENT_DISPLAY;

@@ -15,6 +15,7 @@ uint64_t config_accepted_features(void);
 
 size_t config_read(uint8_t *to, size_t size);
 void config_write(size_t offset, const uint8_t *from, size_t size);
+void config_tell_truth(void);
 int config_set(const char *field, const uint32_t *value);
 
 void config_event(void);

@@ -14,6 +14,7 @@
  * struct context - one that the guest has made
  * @resources: ids of those attached
  * @doubtful: the guest was told something wrong about it (a fault)
+ * @unsure: ... or about what is attached to it
  */
 struct context {
 	LIST_ENTRY(context) link;
@@ -21,6 +22,7 @@ struct context {
 	uint32_t *resources;
 	unsigned int num_resources;
 	bool doubtful;
+	bool unsure;
 };
 
 static LIST_HEAD(, context) contexts = LIST_HEAD_INITIALIZER(contexts);
@@ -81,6 +83,26 @@ void context_refused(uint32_t id)
 		ctx->doubtful = true;
 	else
 		refused_add(REFUSED_CONTEXT, id);
+}
+
+void context_refused_attach(uint32_t id)
+{
+	struct context *ctx = find(id);
+
+	if (ctx)
+		ctx->unsure = true;
+}
+
+/* A resource is not attached: who was refused that may not know yet. */
+uint32_t context_not_attached(const struct command *c, uint32_t resource)
+{
+	uint32_t id = le32toh(command_header(c)->ctx_id);
+	struct context *ctx = find(id);
+
+	if (!ctx || !ctx->unsure)
+		violation("%s: resource %u is not attached to context %u", c->type->name,
+			  resource, id);
+	return VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID;
 }
 
 uint32_t context_missing(const struct command *c)
@@ -188,12 +210,10 @@ uint32_t run_ctx_detach_resource(struct command *c)
 	uint32_t id = le32toh(req->resource_id), *at;
 
 	if (!ctx)
-		return no_context(c);
+		return context_missing(c);
 	at = attached(ctx, id);
 	if (!at)
-		return command_broken(VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID,
-				      "%s: resource %u is not attached to context %u",
-				      c->type->name, id, ctx->id);
+		return context_not_attached(c, id);
 	detach(ctx, at);
 	return VIRTIO_GPU_RESP_OK_NODATA;
 }

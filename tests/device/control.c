@@ -11,6 +11,8 @@
 
 #include "config.h"
 #include "display.h"
+#include "edid.h"
+#include "fuzz.h"
 #include "gpu.h"
 #include "resource.h"
 #include "vhost_user.h"
@@ -37,14 +39,25 @@ const char control_help[] =
 "                            garbage SEED  answer with random bytes; the header is\n"
 "                                          right where more follows it\n"
 "                          CODE is a name (out_of_memory, ok_edid) or hexadecimal\n"
+"                            disconnect    close the connection instead\n"
+"                            die           end this process instead\n"
 "  clear                   forget all faults\n"
+"  faults                  ok waiting=N and how many of each kind were done since\n"
+"                          the mark\n"
+"  fuzz SEED RATE          faults and changes at random, to RATE of 1000 commands,\n"
+"                          the same ones for the same seed; 0 ends it\n"
 "  release                 answer what is held back\n"
 "  display HEAD W H [X Y]  an output's size and place (0 0: not connected); event\n"
 "  event                   an event without a change\n"
+"  edid HEAD KIND          what is wrong with its EDID from now on: none, half,\n"
+"                          checksum, empty, huge, extensions, extension, zeroes,\n"
+"                          ones or random\n"
+"  answer QUEUE ID BYTES   an answer to nothing\n"
 "  config FIELD [VALUE]    nonsense in the configuration space; none: the truth\n"
 "  features LIST           offered from the next connection on\n"
 "  map_info N              what resource_map_blob answers from now on\n"
 "  disconnect              close the connection to the front end\n"
+"  log on|off              off: nothing but violations\n"
 "  shot HEAD FILE          what an output shows, as PPM\n"
 "  cursor HEAD FILE        its cursor's 0xAARRGGBB words: ok W H HOTX HOTY X Y\n";
 
@@ -186,6 +199,57 @@ static int do_config(char **w, struct answer *a)
 	return config_set(w[0], w[1] ? &value : NULL);
 }
 
+static int do_faults(char **w, struct answer *a)
+{
+	struct text t = {};
+
+	(void)w;
+	fault_report(&t);
+	fuzz_report(&t);
+	SAY(a, "%.*s", (int)sizeof(a->text) - 1, t.s);
+	return 0;
+}
+
+static int do_fuzz(char **w, struct answer *a)
+{
+	uint32_t seed, rate;
+
+	(void)a;
+	if (number(w[0], &seed) || number(w[1], &rate))
+		return -EINVAL;
+	fuzz_start(seed, rate);
+	return 0;
+}
+
+static int do_edid(char **w, struct answer *a)
+{
+	uint32_t head;
+	int fault = edid_fault(w[1]);
+
+	(void)a;
+	return number(w[0], &head) || fault < 0 ? -EINVAL : display_set_edid(head, fault);
+}
+
+static int do_answer(char **w, struct answer *a)
+{
+	uint32_t queue, id, bytes;
+
+	(void)a;
+	if (number(w[0], &queue) || number(w[1], &id) || number(w[2], &bytes) ||
+	    queue >= NUM_QUEUES)
+		return -EINVAL;
+	queue_push(&vhost_queues[queue], id, bytes, 1);
+	queue_notify(&vhost_queues[queue]);
+	return 0;
+}
+
+static int do_log(char **w, struct answer *a)
+{
+	(void)a;
+	log_quiet(!strcmp(w[0], "off"));
+	return 0;
+}
+
 static int do_features(char **w, struct answer *a)
 {
 	(void)a;
@@ -235,6 +299,11 @@ static const struct request {
 	{ "backing", 0, do_backing },
 	{ "fault", 3, do_fault },
 	{ "clear", 0, do_clear },
+	{ "faults", 0, do_faults },
+	{ "fuzz", 2, do_fuzz },
+	{ "edid", 2, do_edid },
+	{ "answer", 3, do_answer },
+	{ "log", 1, do_log },
 	{ "release", 0, do_release },
 	{ "display", 3, do_display },
 	{ "event", 0, do_event },

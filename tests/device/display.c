@@ -46,24 +46,34 @@ struct cursor {
 /**
  * struct output - one of the device's
  * @place: what the guest is told of its size and place; no size: not connected
+ * @edid: what is wrong with its EDID
+ * @doubtful: the guest was told something wrong about what it shows (a fault)
  * @screen: 0xAARRGGBB words of the scan-out's rectangle, as last flushed
  */
 struct output {
 	struct rect place;
+	enum edid_fault edid;
 	struct scanout scanout;
+	bool doubtful;
 	uint32_t *screen;
 	struct cursor cursor;
 };
 
 static struct output outputs[VIRTIO_GPU_MAX_SCANOUTS];
 
+/* What the guest is told at the start: the first output is connected. */
 void display_init(void)
 {
+	for (unsigned int i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
+		outputs[i].place = (struct rect){};
+		outputs[i].edid = EDID_RIGHT;
+	}
 	outputs[0].place = (struct rect){ 0, 0, 1280, 800 };
 }
 
 static void blank(struct output *o)
 {
+	o->doubtful = false;
 	free(o->screen);
 	o->screen = NULL;
 	memset(&o->scanout, 0, sizeof(o->scanout));
@@ -91,10 +101,17 @@ void display_forget(struct resource *r)
 bool display_shows(const struct resource *r)
 {
 	for (unsigned int i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
-		if (outputs[i].scanout.r == r)
+		if (outputs[i].scanout.r == r && !outputs[i].doubtful)
 			return true;
 	}
 	return false;
+}
+
+/* The guest cannot know what the output shows. */
+void display_refused(uint32_t head)
+{
+	if (head < gpu_options.outputs)
+		outputs[head].doubtful = true;
 }
 
 /* A new size, 0x0 for not connected; the guest is told. */
@@ -104,6 +121,15 @@ int display_set(uint32_t head, uint32_t width, uint32_t height, uint32_t x, uint
 		return -EINVAL;
 	outputs[head].place = (struct rect){ x, y, width, height };
 	config_event();
+	return 0;
+}
+
+/* Something is wrong with its EDID from now on; the guest is not told. */
+int display_set_edid(uint32_t head, enum edid_fault fault)
+{
+	if (head >= gpu_options.outputs)
+		return -EINVAL;
+	outputs[head].edid = fault;
 	return 0;
 }
 
@@ -323,7 +349,8 @@ uint32_t run_get_edid(struct command *c)
 	if (!o)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	answer = command_answer(c, sizeof(*answer));
-	answer->size = htole32(edid_make(answer->edid, o->place.width, o->place.height));
+	edid_make(answer->edid, o->place.width, o->place.height);
+	answer->size = htole32(edid_spoil(o->edid, answer->edid, sizeof(answer->edid)));
 	return VIRTIO_GPU_RESP_OK_EDID;
 }
 

@@ -9,12 +9,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "edid.h"
+
 struct resource;
 
 void display_init(void);
 void display_reset(void);
 void display_forget(struct resource *r);
 bool display_shows(const struct resource *r);
+void display_refused(uint32_t head);
+int display_set_edid(uint32_t head, enum edid_fault fault);
 int display_set(uint32_t head, uint32_t width, uint32_t height, uint32_t x, uint32_t y);
 
 int display_shot(uint32_t head, const char *path);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "fuzz.h"
 #include "gpu.h"
 
 /**
@@ -26,8 +27,10 @@ static TAILQ_HEAD(, rule) rules = TAILQ_HEAD_INITIALIZER(rules);
 
 static const char * const names[NUM_FAULT_ACTIONS] = {
 	"none", "error", "late", "never", "short", "long", "type", "fence", "twice", "swap",
-	"garbage",
+	"garbage", "disconnect", "die",
 };
+
+static unsigned int done[NUM_FAULT_ACTIONS];
 
 const char *fault_name(enum fault_action action)
 {
@@ -93,8 +96,8 @@ void fault_clear(void)
 	}
 }
 
-/* What is to be done to this command; the first rule that says so has its way. */
-struct fault fault_take(const struct command_type *type)
+/* The first rule that wants something of this command has its way. */
+static struct fault take_rule(const struct command_type *type)
 {
 	struct fault f = {};
 	struct rule *rule, *next;
@@ -113,6 +116,36 @@ struct fault fault_take(const struct command_type *type)
 		}
 	}
 	return f;
+}
+
+/* What is to be done to this command. */
+struct fault fault_take(const struct command_type *type)
+{
+	struct fault f = take_rule(type);
+
+	if (!f.action)
+		f = fuzz_fault(type);
+	done[f.action]++;
+	return f;
+}
+
+/* Forgets how many faults there were. */
+void fault_mark(void)
+{
+	memset(done, 0, sizeof(done));
+}
+
+/* Rules that wait for their command, and faults since the mark. */
+void fault_report(struct text *t)
+{
+	unsigned int waiting = 0;
+	struct rule *rule;
+
+	TAILQ_FOREACH(rule, &rules, link)
+		waiting += !rule->every;
+	text_add(t, "waiting=%u", waiting);
+	for (unsigned int i = 0; i < NUM_FAULT_ACTIONS; i++)
+		text_add(t, " %s=%u", names[i], done[i]);
 }
 
 /* Bytes that depend on @seed alone (xorshift). */

@@ -15,6 +15,7 @@
 #include "config.h"
 #include "context.h"
 #include "display.h"
+#include "fuzz.h"
 #include "refused.h"
 #include "resource.h"
 #include "vhost_user.h"
@@ -26,7 +27,7 @@
 #define MAX_REQUEST	(256U << 20)
 
 /* A command that no other follows is answered after that time, swapped or not. */
-#define SWAP_US		1000000
+#define SWAP_US		200000
 
 #define F(bit)		(1ULL << VIRTIO_GPU_F_##bit)
 #define A(type, name)	{ #name, offsetof(struct type, name), sizeof(((struct type *)0)->name) }
@@ -109,7 +110,7 @@ static const struct command_type types[] = {
 	}, {
 		VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING, "resource_detach_backing",
 		RESOURCE_ONLY(virtio_gpu_resource_detach_backing), .answer = NODATA,
-		.flags = FLAG_NO_CONTEXT, .run = run_detach_backing,
+		.flags = FLAG_NO_CONTEXT | FLAG_ENDS, .run = run_detach_backing,
 	}, {
 		VIRTIO_GPU_CMD_GET_CAPSET_INFO, "get_capset_info",
 		sizeof(struct virtio_gpu_get_capset_info),
@@ -134,7 +135,8 @@ static const struct command_type types[] = {
 		VIRTIO_GPU_CMD_RESOURCE_ASSIGN_UUID, "resource_assign_uuid",
 		RESOURCE_ONLY(virtio_gpu_resource_assign_uuid),
 		.answer = sizeof(struct virtio_gpu_resp_resource_uuid),
-		.flags = FLAG_NO_CONTEXT, .features = F(RESOURCE_UUID), .run = run_assign_uuid,
+		.flags = FLAG_NO_CONTEXT | FLAG_MAKES, .features = F(RESOURCE_UUID),
+		.run = run_assign_uuid,
 	}, {
 		VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB, "resource_create_blob",
 		sizeof(struct virtio_gpu_resource_create_blob), .answer = NODATA,
@@ -177,7 +179,8 @@ static const struct command_type types[] = {
 	}, {
 		VIRTIO_GPU_CMD_CTX_DETACH_RESOURCE, "ctx_detach_resource",
 		RESOURCE_ONLY(virtio_gpu_ctx_resource), .answer = NODATA,
-		.flags = FLAG_CONTEXT, .features = F(VIRGL), .run = run_ctx_detach_resource,
+		.flags = FLAG_CONTEXT | FLAG_ENDS, .features = F(VIRGL),
+		.run = run_ctx_detach_resource,
 	}, {
 		VIRTIO_GPU_CMD_RESOURCE_CREATE_3D, "resource_create_3d",
 		sizeof(struct virtio_gpu_resource_create_3d), .answer = NODATA,
@@ -218,7 +221,7 @@ static const struct command_type types[] = {
 	}, {
 		VIRTIO_GPU_CMD_RESOURCE_UNMAP_BLOB, "resource_unmap_blob",
 		RESOURCE_ONLY(virtio_gpu_resource_unmap_blob), .answer = NODATA,
-		.features = F(RESOURCE_BLOB), .run = run_unmap_blob,
+		.features = F(RESOURCE_BLOB), .flags = FLAG_ENDS, .run = run_unmap_blob,
 	}, {
 		VIRTIO_GPU_CMD_UPDATE_CURSOR, "update_cursor", CURSOR, .run = run_update_cursor,
 	}, {
@@ -264,6 +267,7 @@ void gpu_mark(void)
 {
 	memset(&stats, 0, sizeof(stats));
 	memset(counts, 0, sizeof(counts));
+	fault_mark();
 }
 
 const struct command_type *gpu_command_type(const char *name)
@@ -465,14 +469,12 @@ static uint32_t check_command(const struct command *c)
 /* ---- answers ------------------------------------------------------------- */
 
 /* Ends a command: what it was answered is in @c->answer. */
-static void command_push(struct command *c, uint32_t used)
+static void command_push(struct command *c)
 {
 	struct resource *r;
 
-	chain_write(&c->chain, c->answer, used);
-	queue_push(c->queue, c->chain.head, used);
-	if (c->fault.action == FAULT_TWICE)
-		queue_push(c->queue, c->chain.head, used);
+	chain_write(&c->chain, c->answer, c->used);
+	queue_push(c->queue, c->chain.head, c->used, c->fault.action == FAULT_TWICE ? 2 : 1);
 	if (c->transfer_id) {
 		r = resource_find(c->transfer_id);
 		if (r && r->transfers)
@@ -490,7 +492,7 @@ static void push_swapped(void)
 		if (c->fault.action != FAULT_SWAP)
 			continue;
 		TAILQ_REMOVE(&held, c, link);
-		command_push(c, c->answer_size);
+		command_push(c);
 	}
 }
 
@@ -534,20 +536,22 @@ static uint32_t spoil(struct command *c)
 /* Answers, or keeps the answer for later. */
 static void command_deliver(struct command *c)
 {
-	uint32_t used = spoil(c);
-
+	c->used = spoil(c);
 	switch (c->fault.action) {
 	case FAULT_LATE:
 		hold(c, c->fault.arg * 1000ULL + 1);
-		return;
+		break;
 	case FAULT_NEVER:
 		hold(c, 0);
-		return;
+		break;
 	case FAULT_SWAP:
 		hold(c, SWAP_US);
-		return;
+		break;
 	default:
-		command_push(c, used);
+		if (c->fault.delay_ms)
+			hold(c, c->fault.delay_ms * 1000ULL);
+		else
+			command_push(c);
 		push_swapped();
 	}
 }
@@ -557,6 +561,8 @@ static void command_finish(struct command *c, uint32_t response)
 	const struct virtio_gpu_ctrl_hdr *asked = command_header(c);
 	struct virtio_gpu_ctrl_hdr *hdr = (void *)c->answer;
 
+	if (c->fault.action == FAULT_ERROR)
+		response = c->fault.arg;
 	stats.entries += c->entries;
 	stats.bytes += c->moved;
 	log_command(c, response);
@@ -580,6 +586,7 @@ static bool will_be_spoiled(const struct command *c)
 {
 	switch (c->fault.action) {
 	case FAULT_SHORT:
+		return c->fault.arg < c->type->answer;
 	case FAULT_TYPE:
 		return true;
 	case FAULT_GARBAGE:
@@ -592,13 +599,28 @@ static bool will_be_spoiled(const struct command *c)
 /* Does it, unless the guest is going to think that it was not done. */
 static uint32_t do_command(struct command *c)
 {
-	if (c->fault.action == FAULT_ERROR)
+	if (c->fault.action == FAULT_ERROR && !(c->type->flags & FLAG_ENDS))
 		return c->fault.arg;
 	if (!(c->type->flags & FLAG_MAKES) || !will_be_spoiled(c))
 		return c->type->run(c);
 	command_answer(c, c->type->answer);
-	return c->type->answer == NODATA ? VIRTIO_GPU_RESP_OK_NODATA :
-					   VIRTIO_GPU_RESP_OK_MAP_INFO;
+	switch (c->type->type) {
+	case VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB:
+		return VIRTIO_GPU_RESP_OK_MAP_INFO;
+	case VIRTIO_GPU_CMD_RESOURCE_ASSIGN_UUID:
+		return VIRTIO_GPU_RESP_OK_RESOURCE_UUID;
+	default:
+		return VIRTIO_GPU_RESP_OK_NODATA;
+	}
+}
+
+/* The resource of a command that has its id first of all. */
+static uint32_t first_id(const struct command *c)
+{
+	uint32_t id;
+
+	memcpy(&id, c->req + sizeof(struct virtio_gpu_ctrl_hdr), sizeof(id));
+	return le32toh(id);
 }
 
 /*
@@ -607,25 +629,49 @@ static uint32_t do_command(struct command *c)
  */
 static void note_doubt(const struct command *c, uint32_t response)
 {
-	uint32_t id;
+	const struct virtio_gpu_set_scanout *scanout = (void *)c->req;
+	const struct virtio_gpu_set_scanout_blob *blob = (void *)c->req;
+	uint32_t ctx = le32toh(command_header(c)->ctx_id);
 
 	if (response < VIRTIO_GPU_RESP_ERR_UNSPEC && !will_be_spoiled(c))
 		return;
 	switch (c->type->type) {
 	case VIRTIO_GPU_CMD_CTX_CREATE:
 	case VIRTIO_GPU_CMD_CTX_DESTROY:
-		context_refused(le32toh(command_header(c)->ctx_id));
+		context_refused(ctx);
+		break;
+	case VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE:
+		context_refused_attach(ctx);
 		break;
 	case VIRTIO_GPU_CMD_RESOURCE_CREATE_2D:
 	case VIRTIO_GPU_CMD_RESOURCE_CREATE_3D:
 	case VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB:
+		resource_refused(first_id(c));
+		break;
 	case VIRTIO_GPU_CMD_RESOURCE_UNREF:
-		/* all have it in the same place */
-		memcpy(&id, c->req + offsetof(struct virtio_gpu_resource_unref, resource_id),
-		       sizeof(id));
-		resource_refused(le32toh(id));
+		resource_refused_end(first_id(c));
+		break;
+	case VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING:
+		resource_refused_backing(first_id(c));
+		break;
+	case VIRTIO_GPU_CMD_SET_SCANOUT:
+		display_refused(le32toh(scanout->scanout_id));
+		break;
+	case VIRTIO_GPU_CMD_SET_SCANOUT_BLOB:
+		display_refused(le32toh(blob->scanout_id));
 		break;
 	}
+}
+
+/* Goes away with the command in the hand. */
+static void leave(struct command *c)
+{
+	log_command(c, 0);
+	log_flush();
+	if (c->fault.action == FAULT_DIE)
+		_exit(0);
+	command_free(c);
+	vhost_disconnect();
 }
 
 static void command_run(struct command *c)
@@ -634,6 +680,10 @@ static void command_run(struct command *c)
 
 	counts[gpu_type_index(c->type)]++;
 	c->fault = fault_take(c->type);
+	if (c->fault.action == FAULT_DISCONNECT || c->fault.action == FAULT_DIE) {
+		leave(c);
+		return;
+	}
 	if (!response)
 		response = do_command(c);
 	note_doubt(c, response);
@@ -641,6 +691,7 @@ static void command_run(struct command *c)
 		waiting = c;
 	else
 		command_finish(c, response);
+	fuzz_change();
 }
 
 /* A request of a type that the specification does not have. */
@@ -719,7 +770,7 @@ void gpu_timers(void)
 		if (c->due_us > now)
 			continue;
 		TAILQ_REMOVE(&held, c, link);
-		command_push(c, c->answer_size);
+		command_push(c);
 	}
 	run_all();
 }

@@ -77,6 +77,7 @@ struct field {
 #define FLAG_PAYLOAD	4	/* more bytes follow the structure */
 #define FLAG_CURSOR	8	/* of the cursor queue */
 #define FLAG_MAKES	16	/* what it makes is there only if the answer says so */
+#define FLAG_ENDS	32	/* what it ends is over whatever the answer says */
 
 /**
  * struct command_type - a command of the specification
@@ -100,6 +101,7 @@ struct command_type {
  * @req: all bytes that the guest wrote, at least a header
  * @answer: as large as the guest left room for, and at least a header
  * @answer_size: used so far
+ * @used: bytes that the guest is told of
  * @entries: memory entries in it
  * @ranges: ... when neighbours are merged: entries that would have been enough
  * @moved: bytes that were copied
@@ -118,6 +120,7 @@ struct command {
 	uint8_t *answer;
 	size_t answer_room;
 	size_t answer_size;
+	uint32_t used;
 	uint32_t entries;
 	uint32_t ranges;
 	uint64_t moved;

@@ -8,6 +8,7 @@
 #include <time.h>
 
 static FILE *file;
+static bool quiet;
 static unsigned long lines;
 static unsigned int broken;
 static char last_broken[256];
@@ -56,8 +57,15 @@ uint64_t now_us(void)
 
 int log_open(const char *path)
 {
-	file = fopen(path, "we");
+	file = fopen(path, "ae");
 	return file ? 0 : -errno;
+}
+
+static void log_vline(const char *fmt, va_list args)
+{
+	fprintf(file, "{\"n\":%lu,\"t_us\":%" PRIu64 ",", ++lines, now_us());
+	vfprintf(file, fmt, args);
+	fputs("}\n", file);
 }
 
 /* Members of an object, without its braces; buffered until log_flush(). */
@@ -65,13 +73,17 @@ void log_line(const char *fmt, ...)
 {
 	va_list args;
 
-	if (!file)
+	if (!file || quiet)
 		return;
-	fprintf(file, "{\"n\":%lu,\"t_us\":%" PRIu64 ",", ++lines, now_us());
 	va_start(args, fmt);
-	vfprintf(file, fmt, args);
+	log_vline(fmt, args);
 	va_end(args);
-	fputs("}\n", file);
+}
+
+/* Nothing but violations from now on: a long run is too long for a log. */
+void log_quiet(bool on)
+{
+	quiet = on;
 }
 
 void log_flush(void)
@@ -91,7 +103,8 @@ void violation(const char *fmt, ...)
 	va_end(args);
 
 	text_string(&t, "violation", last_broken, sizeof(last_broken));
-	log_line("%s", t.s + 1);
+	if (file)
+		fprintf(file, "{\"n\":%lu,\"t_us\":%" PRIu64 ",%s}\n", ++lines, now_us(), t.s + 1);
 	fprintf(stderr, "violation: %s\n", last_broken);
 }
 

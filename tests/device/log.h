@@ -7,6 +7,7 @@
 #ifndef DEVICE_LOG_H
 #define DEVICE_LOG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,7 @@ uint64_t now_us(void);
 int log_open(const char *path);
 void log_line(const char *fmt, ...) PRINTF(1, 2);
 void log_flush(void);
+void log_quiet(bool quiet);
 
 void violation(const char *fmt, ...) PRINTF(1, 2);
 unsigned int violations(const char **last);

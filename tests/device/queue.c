@@ -178,16 +178,19 @@ bool queue_pop(struct queue *q, struct chain *chain)
 
 /* ---- giving it back ------------------------------------------------------ */
 
-void queue_push(struct queue *q, uint16_t head, uint32_t used)
+/* More than once is wrong: the guest sees them all at the same time then. */
+void queue_push(struct queue *q, uint16_t head, uint32_t used, unsigned int times)
 {
 	struct vring_used_elem *elem;
 
 	if (!q->running)
 		return;
-	elem = &q->used->ring[q->used_idx % q->size];
-	elem->id = head;
-	elem->len = used;
-	__atomic_store_n(&q->used->idx, ++q->used_idx, __ATOMIC_RELEASE);
+	while (times--) {
+		elem = &q->used->ring[q->used_idx++ % q->size];
+		elem->id = head;
+		elem->len = used;
+	}
+	__atomic_store_n(&q->used->idx, q->used_idx, __ATOMIC_RELEASE);
 }
 
 /* Does the guest want to know of what was used since it was told last? */

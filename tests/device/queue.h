@@ -63,7 +63,7 @@ void queue_stop(struct queue *q);
 void queue_close(struct queue *q);
 
 bool queue_pop(struct queue *q, struct chain *chain);
-void queue_push(struct queue *q, uint16_t head, uint32_t used);
+void queue_push(struct queue *q, uint16_t head, uint32_t used, unsigned int times);
 void queue_notify(struct queue *q);
 
 size_t chain_read(const struct chain *chain, void *to, size_t size);

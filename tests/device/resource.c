@@ -76,7 +76,20 @@ struct resource *resource_find(uint32_t id)
 	return NULL;
 }
 
+/* It was not made; one whose end was refused before is no more. */
 void resource_refused(uint32_t id)
+{
+	struct resource *r = resource_find(id);
+
+	if (r && !r->doubtful)
+		return;
+	if (r)
+		resource_free(r);
+	refused_add(REFUSED_RESOURCE, id);
+}
+
+/* Its end was refused, or the guest thinks so. */
+void resource_refused_end(uint32_t id)
 {
 	struct resource *r = resource_find(id);
 
@@ -84,6 +97,14 @@ void resource_refused(uint32_t id)
 		r->doubtful = true;
 	else
 		refused_add(REFUSED_RESOURCE, id);
+}
+
+void resource_refused_backing(uint32_t id)
+{
+	struct resource *r = resource_find(id);
+
+	if (r)
+		r->refused_backing = true;
 }
 
 uint32_t resource_missing(const struct command *c, uint32_t id)
@@ -151,6 +172,7 @@ void resource_free_all(void)
 			resource_free(LIST_FIRST(&buckets[i]));
 }
 
+/* Those that the guest knows of: not the ones whose end was refused. */
 unsigned int resource_count(void)
 {
 	unsigned int n = 0;
@@ -158,7 +180,7 @@ unsigned int resource_count(void)
 
 	for (unsigned int i = 0; i < BUCKETS; i++)
 		LIST_FOREACH(r, &buckets[i], link)
-			n++;
+			n += !r->doubtful;
 	return n;
 }
 
@@ -566,6 +588,13 @@ static bool copy_area(struct command *c, struct resource *r, const struct area *
 	return true;
 }
 
+static uint32_t no_backing(const struct command *c, const struct resource *r)
+{
+	if (!r->refused_backing)
+		violation("%s: resource %u has no backing", c->type->name, r->id);
+	return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+}
+
 static bool area_in_resource(const struct resource *r, const struct area *a)
 {
 	return a->width && a->height && a->x <= r->width && a->width <= r->width - a->x &&
@@ -600,7 +629,7 @@ uint32_t run_transfer_to_host_2d(struct command *c)
 	if (r->kind == RESOURCE_BLOB)
 		return command_broken(bad, "%s: resource %u is a blob", c->type->name, r->id);
 	if (!r->entries)
-		return command_broken(bad, "%s: resource %u has no backing", c->type->name, r->id);
+		return no_backing(c, r);
 	if (!area_in_resource(r, &a))
 		return command_broken(bad, "%s: %ux%u at %u,%u of resource %u, %ux%u",
 				      c->type->name, a.width, a.height, a.x, a.y, r->id,
@@ -650,12 +679,9 @@ static uint32_t transfer_3d(struct command *c, bool to_guest)
 	if (ctx && !context_exists(ctx))
 		return context_missing(c);
 	if (ctx && !context_has(ctx, r->id))
-		return command_broken(VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID,
-				      "%s: resource %u is not attached to context %u",
-				      c->type->name, r->id, ctx);
+		return context_not_attached(c, r->id);
 	if (!r->entries)
-		return command_broken(VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
-				      "%s: resource %u has no backing", c->type->name, r->id);
+		return no_backing(c, r);
 	if (!r->host || r->kind == RESOURCE_BLOB || req->level)
 		return VIRTIO_GPU_RESP_OK_NODATA;
 	if (req->box.z || le32toh(req->box.d) != 1)

@@ -40,6 +40,7 @@ struct entry {
  * @filled: pixels of a cursor image that were transferred, a word a row
  * @doubtful: the guest was told something wrong about it (a fault), so that it
  *	      may create or destroy it again
+ * @refused_backing: the guest was refused a backing, and may not know yet
  */
 struct resource {
 	LIST_ENTRY(resource) link;
@@ -62,6 +63,7 @@ struct resource {
 	unsigned int transfers;
 	uint64_t filled[CURSOR_SIZE];
 	bool doubtful;
+	bool refused_backing;
 };
 
 /**
@@ -87,6 +89,8 @@ bool resource_read(struct resource *r, uint64_t offset, void *to, size_t size);
 
 /* The guest was refused one with this id, or told nonsense about it. */
 void resource_refused(uint32_t id);
+void resource_refused_end(uint32_t id);
+void resource_refused_backing(uint32_t id);
 
 /* The answer to a command that may be sent before the guest knows of a refusal. */
 uint32_t resource_missing(const struct command *c, uint32_t id);
