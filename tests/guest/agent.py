@@ -20,7 +20,9 @@ cursors and sizes, and what it got is told as QEMU's trace would. There are also
     dev REQUEST       a request of the device's control socket -> ok its answer
     devlog REGEX      lines of its log since the mark -> ok N OFFSET LENGTH
     unplug            take the GPU out of the guest's slot
-    plug FEATURES     put it in again, with these features
+    plug FEATURES [PROPERTY=VALUE ...]
+                      put it in again, with these features and properties of QEMU's;
+                      its process is started again if it has ended
 """
 
 import json
@@ -207,9 +209,10 @@ class ScriptedAgent(Agent):
         self.qemu.unplug()
         return ''
 
-    def do_plug(self, features):
+    def do_plug(self, rest):
+        features, *properties = rest.split()
         self.device.ask(f'features {features}')
-        self.qemu.plug()
+        self.qemu.plug(properties)
         return ''
 
     def do_devlog(self, pattern):

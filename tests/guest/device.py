@@ -64,18 +64,34 @@ class Device:
     def __init__(self, options, dir, out, name='device'):
         self.socket_path = os.path.join(dir, name + '.socket')
         self.log_path = os.path.join(out, name + '.json')
-        control = os.path.join(dir, name + '.control')
+        self.control_path = os.path.join(dir, name + '.control')
         self.shot_path = os.path.join(dir, name + '.shot')
+        self.said_path = os.path.join(out, name + '.log')
+        self.argv = [BINARY, '--socket', self.socket_path, '--control', self.control_path,
+                     '--log', self.log_path, *options]
         self.marked = 0
-        self.answers = b''
+        self.crashed = ''
         if not os.path.exists(BINARY):
             raise SystemExit("the scripted GPU is not built: 'make device'")
-        with open(os.path.join(out, name + '.log'), 'wb') as log:
-            self.process = subprocess.Popen(
-                [BINARY, '--socket', self.socket_path, '--control', control,
-                 '--log', self.log_path, *options],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        self.control = self.connect(control)
+        self.start()
+
+    def start(self):
+        self.answers = b''
+        with open(self.said_path, 'ab') as log:
+            self.process = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log,
+                                            stderr=log)
+        self.control = self.connect(self.control_path)
+
+    def revive(self):
+        """Starts it again if it has ended, as it does when it is told to."""
+        code = self.process.poll()
+        if code is None:
+            return
+        if code:
+            self.crashed = f'the scripted GPU ended with code {code}'
+        self.control.close()
+        os.unlink(self.socket_path)
+        self.start()
 
     def connect(self, path):
         """Connects as soon as the device is there: its socket comes last."""
@@ -91,6 +107,7 @@ class Device:
 
     def ask(self, request):
         """What follows 'ok' in the answer to one request."""
+        self.revive()
         self.control.sendall(request.encode() + b'\n')
         while b'\n' not in self.answers:
             data = self.control.recv(65536)
@@ -132,11 +149,15 @@ class Device:
         """Whether the driver kept the rules, as a test."""
         name = 'device: no violation'
         try:
-            count, _, last = self.ask('violations').partition(' ')
+            self.ask('stats')
         except (DeviceError, OSError) as error:
             return Result(name, 'fail', str(error))
-        if count != '0':
-            return Result(name, 'fail', f'{count} of them, the last: {last}')
+        if self.crashed:
+            return Result(name, 'fail', self.crashed)
+        with open(self.said_path, encoding='utf-8') as file:
+            said = [line.strip() for line in file if line.startswith('violation: ')]
+        if said:
+            return Result(name, 'fail', f'{len(said)} of them, the last: {said[-1]}')
         return Result(name, 'pass')
 
     def kill(self):

@@ -195,13 +195,13 @@ class Qemu:
         self.qmp.wait('DEVICE_DELETED')
         self.qmp.command('chardev-remove', id='gpu0')
 
-    def plug(self):
-        """Brings it back; the connection is a new one."""
+    def plug(self, more=()):
+        """Brings it back, with more properties; the connection is a new one."""
         address = {'type': 'unix', 'data': {'path': self.device.socket_path}}
         self.qmp.command('chardev-add', id='gpu0', backend={
             'type': 'socket', 'data': {'addr': address, 'server': False}})
         driver, *properties = self.setup.device_arg().split(',')
-        values = dict(p.split('=', 1) for p in properties)
+        values = dict(p.split('=', 1) for p in (*properties, *more))
         self.qmp.command('device_add', driver=driver, **{
             name: int(value) if value.isdigit() else value
             for name, value in values.items()})

@@ -270,7 +270,7 @@ int host_unplug(void)
 	return ask("unplug", NULL, 0, 3 * ANSWER_MS);
 }
 
-/* Puts it in again: @features as in 'virtgpu-device --help'. */
+/* Puts it in again: @features as in 'virtgpu-device --help', then PROPERTY=VALUE ... */
 int host_plug(const char *features)
 {
 	char request[128];
