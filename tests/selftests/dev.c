@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 #include "dev.h"
+#include "dev_load.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static int number(const char *request)
@@ -56,6 +58,25 @@ int dev_wait(const char *type, int count)
 		n = dev_count(type);
 	}
 	return n;
+}
+
+/* Until all that was to go wrong did; returns how many faults still wait. */
+int dev_wait_faults(void)
+{
+	uint64_t end = kms_now_ns() + LOAD_WAIT_MS * 1000000ULL;
+	char answer[256];
+	int ret, left;
+
+	for (;;) {
+		ret = host_device(answer, sizeof(answer), "faults");
+		if (ret)
+			return ret;
+		if (sscanf(answer, "waiting=%d", &left) != 1)
+			return -EPROTO;
+		if (!left || kms_now_ns() > end)
+			return left;
+		usleep(10000);
+	}
 }
 
 /* No faults from now on; what was held back is answered. */
@@ -122,4 +143,63 @@ int dev_timeout(unsigned int ms)
 		return -errno;
 	fprintf(f, "%u", ms ? ms : 10000);
 	return fclose(f) ? -errno : 0;
+}
+
+static int check_picture(void)
+{
+	struct desktop d;
+	int ret = desktop_open(&d);
+
+	if (!ret)
+		ret = desktop_show(&d);
+	if (!ret && host_diff_fb(d.o->head, &d.fb[d.front]))
+		ret = -EILSEQ;
+	return desktop_close(&d) ? -EUCLEAN : ret;
+}
+
+static int check_exec(void)
+{
+	int fd = gpu_open(), ret;
+
+	if (fd < 0)
+		return fd;
+	ret = gpu_has(fd, VIRTGPU_PARAM_3D_FEATURES) ? load_exec(fd) : 0;
+	close(fd);
+	return ret;
+}
+
+/*
+ * dev_works - does the GPU work again?
+ *
+ * Returns: 0 when a picture is shown, and is right, and a submission is executed
+ * where there is 3D; -EILSEQ for a wrong picture, -EUCLEAN for a kernel log with
+ * a warning, or another negative errno.
+ */
+int dev_works(void)
+{
+	return check_picture() ?: check_exec();
+}
+
+/*
+ * dev_parameter - a number that a long run is told on the kernel's command line
+ * @name: of the parameter, which is a word of it: NAME=VALUE
+ * @value: when it is not there
+ */
+unsigned long dev_parameter(const char *name, unsigned long value)
+{
+	char line[4096] = "", *word, *save;
+	FILE *f = fopen("/proc/cmdline", "re");
+
+	if (!f)
+		return value;
+	if (!fgets(line, sizeof(line), f))
+		line[0] = 0;
+	fclose(f);
+	for (word = strtok_r(line, " \n", &save); word; word = strtok_r(NULL, " \n", &save)) {
+		size_t len = strlen(name);
+
+		if (!strncmp(word, name, len) && word[len] == '=')
+			value = strtoul(word + len + 1, NULL, 0);
+	}
+	return value;
 }

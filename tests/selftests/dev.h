@@ -19,11 +19,15 @@ int dev_fault(const char *type, const char *action);
 int dev_faults(const char *type, const char *action);
 int dev_clear(void);
 int dev_wait(const char *type, int count);
+int dev_wait_faults(void);
 
 void dev_expect(const char *pattern);
 
 int dev_card(void);
 int dev_replug(const char *features);
 int dev_timeout(unsigned int ms);
+int dev_works(void);
+
+unsigned long dev_parameter(const char *name, unsigned long value);
 
 #endif
