@@ -35,6 +35,12 @@ class Setup:
 # The scripted GPU, as QEMU's generic device
 SCRIPTED = ('vhost-user-test-device-pci,virtio-id=16,num_vqs=2,vq_size=256,config_size=20')
 
+SCRIPT = ('--outputs', '2', '--window', '256M', '--memory', '1G',
+          '--capsets', '2:2:64,4:0:160,31:1:32,32:1:48,63:3:16')
+
+# Long ones, on a host that does everything wrong
+HOSTILE = ('dev_fuzz', 'dev_hostile', 'dev_probe')
+
 # Buffers that are shared, and what uses memory in more ways than one
 SHARING = ('damage', 'prime', 'prime_export', 'prime_import')
 
@@ -72,10 +78,10 @@ SETUPS = {
                 only=('gpu_*', 'gl_*', 'prime_import', 'prime_move', 'reset_broken',
                       'unplug'), never=()),
     'dev': Setup(SCRIPTED, 'scripted GPU with all features: it checks what the driver sends',
-                 heads=2, scripted=('--outputs', '2', '--window', '256M',
-                                    '--memory', '1G', '--capsets',
-                                    '2:2:64,4:0:160,31:1:32,32:1:48,63:3:16'),
+                 heads=2, scripted=SCRIPT,
                  only=('cursor', 'damage', 'dev_*', 'gpu_caps', 'gpu_context', 'plane', 'prime',
                        'prime_export', 'prime_fault', 'prime_large', 'prime_move',
-                       'prime_uuid', 'reset_slow', 'unplug_host'), never=()),
+                       'prime_uuid', 'reset_slow', 'unplug_host'), never=HOSTILE),
+    'hostile': Setup(SCRIPTED, 'the same one, doing everything wrong', heads=2,
+                     scripted=SCRIPT, only=HOSTILE, never=()),
 }
