@@ -90,7 +90,7 @@ size_t edid_make(uint8_t *edid, uint32_t width, uint32_t height)
 /* ---- wrong ones ---------------------------------------------------------- */
 
 static const char * const faults[NUM_EDID_FAULTS] = {
-	"none", "half", "checksum", "empty", "huge", "extensions", "extension", "zeroes", "ones",
+	"none", "half", "checksum", "empty", "huge", "extensions", "extension", "clock", "zeroes", "ones",
 	"random",
 };
 
@@ -136,6 +136,11 @@ size_t edid_spoil(enum edid_fault fault, uint8_t *edid, size_t room)
 		set_sum(edid);
 		fault_garbage(1, edid + EDID_SIZE, EDID_SIZE);
 		return 2 * EDID_SIZE;
+	case EDID_CLOCK:
+		edid[FIRST_TIMING] = 2;
+		edid[FIRST_TIMING + 1] = 0;
+		set_sum(edid);
+		return EDID_SIZE;
 	case EDID_ZEROES:
 		memset(edid, 0, room);
 		return EDID_SIZE;

@@ -16,6 +16,7 @@ enum edid_fault {
 	EDID_HUGE,		/* more bytes than there is room for */
 	EDID_EXTENSIONS,	/* it tells of more blocks than there are */
 	EDID_EXTENSION,		/* the second block is nonsense */
+	EDID_CLOCK,		/* its mode takes a minute for each frame */
 	EDID_ZEROES,
 	EDID_ONES,
 	EDID_RANDOM,		/* as EDID_RIGHT but for some random bytes; the sum is right */

@@ -719,7 +719,7 @@ uint32_t run_assign_uuid(struct command *c)
 	uint32_t id;
 
 	if (!r)
-		return no_resource(c, le32toh(req->resource_id));
+		return resource_missing(c, le32toh(req->resource_id));
 	if (r->has_uuid)
 		violation("resource_assign_uuid: resource %u has one", r->id);
 	r->has_uuid = true;

@@ -117,14 +117,14 @@ int dev_card(void)
 }
 
 /*
- * dev_replug - the GPU goes, and comes back with other features
+ * dev_plug - the GPU comes
+ * @features: as host_plug() takes them
  *
- * Returns: 0 when it is there again and the console is shown on it, or a
- * negative errno.
+ * Returns: 0 when it is there and the console is shown on it, or a negative errno.
  */
-int dev_replug(const char *features)
+int dev_plug(const char *features)
 {
-	int ret = host_unplug() ?: host_mark() ?: host_plug(features);
+	int ret = host_mark() ?: host_plug(features);
 
 	if (!ret)
 		ret = dev_card();
@@ -132,6 +132,12 @@ int dev_replug(const char *features)
 		return ret;
 	close(ret);
 	return dev_wait("resource_flush", 1) < 1 ? -ETIME : 0;
+}
+
+/* As dev_plug(), after the GPU has gone. */
+int dev_replug(const char *features)
+{
+	return host_unplug() ?: dev_plug(features);
 }
 
 /* How long the driver waits for the host, from now on; 0: as at the start. */

@@ -24,6 +24,7 @@ int dev_wait_faults(void);
 void dev_expect(const char *pattern);
 
 int dev_card(void);
+int dev_plug(const char *features);
 int dev_replug(const char *features);
 int dev_timeout(unsigned int ms);
 int dev_works(void);
