@@ -257,7 +257,32 @@ static enum drm_connector_status virtgpu_connector_detect(struct drm_connector *
 							      connector_status_disconnected;
 }
 
-/* The size that the host wishes is the preferred mode, whatever the EDID says. */
+static enum drm_mode_status virtgpu_mode_status(const struct drm_display_mode *mode)
+{
+	u64 frame_ns;
+
+	if (mode->vscan > 1)
+		return MODE_NO_VSCAN;
+	if (mode->flags & DRM_MODE_FLAG_INTERLACE)
+		return MODE_NO_INTERLACE;
+	if (mode->flags & DRM_MODE_FLAG_DBLSCAN)
+		return MODE_NO_DBLESCAN;
+	if (mode->clock <= 0)
+		return MODE_CLOCK_LOW;
+
+	/* clock is in kHz: pixels a millisecond */
+	frame_ns = div_u64((u64)mode->htotal * mode->vtotal * NSEC_PER_MSEC, mode->clock);
+	if (frame_ns < VIRTGPU_FRAME_MIN_NS)
+		return MODE_CLOCK_HIGH;
+	if (frame_ns > VIRTGPU_FRAME_MAX_NS)
+		return MODE_CLOCK_LOW;
+	return MODE_OK;
+}
+
+/*
+ * The size that the host wishes is the preferred mode, whatever the EDID says. Its
+ * timings are used if they can be.
+ */
 VISIBLE_IF_KUNIT int virtgpu_add_preferred_mode(struct drm_connector *connector,
 						int width, int height)
 {
@@ -265,7 +290,9 @@ VISIBLE_IF_KUNIT int virtgpu_add_preferred_mode(struct drm_connector *connector,
 
 	list_for_each_entry(mode, &connector->probed_modes, head) {
 		mode->type &= ~DRM_MODE_TYPE_PREFERRED;
-		if (!preferred && mode->hdisplay == width && mode->vdisplay == height)
+		if (!preferred && mode->hdisplay == width && mode->vdisplay == height &&
+		    virtgpu_mode_status(mode) == MODE_OK &&
+		    drm_mode_validate_driver(connector->dev, mode) == MODE_OK)
 			preferred = mode;
 	}
 	if (preferred) {
@@ -371,24 +398,7 @@ static struct drm_crtc_state *virtgpu_crtc_duplicate_state(struct drm_crtc *crtc
 VISIBLE_IF_KUNIT enum drm_mode_status
 virtgpu_crtc_mode_valid(struct drm_crtc *crtc, const struct drm_display_mode *mode)
 {
-	u64 frame_ns;
-
-	if (mode->vscan > 1)
-		return MODE_NO_VSCAN;
-	if (mode->flags & DRM_MODE_FLAG_INTERLACE)
-		return MODE_NO_INTERLACE;
-	if (mode->flags & DRM_MODE_FLAG_DBLSCAN)
-		return MODE_NO_DBLESCAN;
-	if (mode->clock <= 0)
-		return MODE_CLOCK_LOW;
-
-	/* clock is in kHz: pixels a millisecond */
-	frame_ns = div_u64((u64)mode->htotal * mode->vtotal * NSEC_PER_MSEC, mode->clock);
-	if (frame_ns < VIRTGPU_FRAME_MIN_NS)
-		return MODE_CLOCK_HIGH;
-	if (frame_ns > VIRTGPU_FRAME_MAX_NS)
-		return MODE_CLOCK_LOW;
-	return MODE_OK;
+	return virtgpu_mode_status(mode);
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_crtc_mode_valid);
 
