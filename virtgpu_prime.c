@@ -460,7 +460,10 @@ static void virtgpu_mapping_detach_locked(struct virtgpu_import *import,
 		cmd = res->detach;
 		cmd->data = mapping;
 		cmd->done = virtgpu_detach_done;
-		list_add_tail(&cmd->link, &cmds);
+		if (virtgpu_resource_is_refused(res))
+			virtgpu_cmd_fail(cmd, res->error);
+		else
+			list_add_tail(&cmd->link, &cmds);
 		res->detach = NULL;
 		res->backing = NULL;
 	}
