@@ -348,6 +348,7 @@ static int virtgpu_context_create_locked(struct virtgpu_context *ctx)
 	if (id < 0)
 		return id;
 	ctx->id = id;
+	ctx->generation = READ_ONCE(ctx->vgdev->generation);
 
 	create = virtgpu_context_cmd(ctx, VIRTGPU_CTX_CREATE);
 	destroy = virtgpu_context_cmd(ctx, VIRTGPU_CTX_DESTROY);

@@ -621,6 +621,7 @@ struct virtgpu_capset {
  * @lock: protects the making of the context, the order of its submissions, and
  *	  changes of @attached
  * @id: context id, or 0 while there is none
+ * @generation: &virtgpu_device.generation of the device that it is known to
  * @created: CTX_CREATE is on its way: the context can be used
  * @error: errno with which the host refused the context, VIRTGPU_LOST when it was
  *	   reset, or 0
@@ -646,6 +647,7 @@ struct virtgpu_context {
 	struct list_head link;
 	struct mutex lock;
 	u32 id;
+	unsigned int generation;
 	bool created;
 	int error;
 	u32 init;
@@ -1008,6 +1010,7 @@ int virtgpu_restore(struct virtio_device *vdev);
  * @reset_reason: why, for the log
  * @reset_time: of the last one, in jiffies
  * @num_resets: how many there were
+ * @generation: another number each time that the device begins with nothing
  * @resetting: freezing and restoring is for @reset_work
  * @slow: a host that does not answer was reported
  * @display_lock: protects &virtgpu_output.info and &virtgpu_output.edid
@@ -1066,6 +1069,7 @@ struct virtgpu_device {
 	const char *reset_reason;
 	unsigned long reset_time;
 	unsigned int num_resets;
+	unsigned int generation;
 	bool resetting;
 	bool slow;
 

@@ -35,6 +35,17 @@ static unsigned int virtgpu_chain_length(const struct virtgpu_cmd *cmd)
 	return 1 + (cmd->payload ? cmd->payload->num_chunks : 0) + !!cmd->info->resp_size;
 }
 
+/*
+ * The errno with which a command ends that must not go to the device. One of a
+ * context from before a reset may have been on its way here since then.
+ */
+static int virtgpu_queue_error(const struct virtgpu_queue *queue, const struct virtgpu_cmd *cmd)
+{
+	if (queue->dead)
+		return queue->dead;
+	return cmd->ctx && cmd->ctx->generation != cmd->vgdev->generation ? VIRTGPU_LOST : 0;
+}
+
 static int virtgpu_ring_add_locked(struct virtgpu_queue *queue, struct virtgpu_cmd *cmd)
 {
 	struct scatterlist req, resp, *sgs[3];
@@ -88,7 +99,7 @@ static bool virtgpu_queue_push_locked(struct virtgpu_queue *queue, struct list_h
 		return false;
 
 	list_for_each_entry_safe(cmd, next, &queue->backlog, link) {
-		int ret = queue->dead ?: virtgpu_ring_add_locked(queue, cmd);
+		int ret = virtgpu_queue_error(queue, cmd) ?: virtgpu_ring_add_locked(queue, cmd);
 
 		/* Room or memory comes back with the next answer. */
 		if ((ret == -ENOSPC || ret == -ENOMEM) && queue->in_ring)
@@ -350,6 +361,7 @@ int virtgpu_queues_find(struct virtgpu_device *vgdev)
 		return -EINVAL;
 	}
 
+	WRITE_ONCE(vgdev->generation, vgdev->generation + 1);
 	virtgpu_queue_bind(&vgdev->ctrl, vqs[0]);
 	virtgpu_queue_bind(&vgdev->cursorq, vqs[1]);
 	return 0;
