@@ -827,21 +827,26 @@ static int virtgpu_resource_rebuild_locked(struct virtgpu_resource *res, struct 
 	};
 	struct virtgpu_resource_desc desc = { .create_blob = &blob };
 	struct virtgpu_cmd *cmd, *next;
+	bool moved = res->obj->import && !res->backing;
 	LIST_HEAD(own);
-	int ret;
+	int ret = 0;
 
-	/* Where an import has moved to is asked by whoever uses it next. */
-	if (res->obj->import && !res->backing)
-		return 0;
-	ret = virtgpu_resource_build(res, &desc, &own);
+	/* An import that has moved and was not used since has no backing. */
+	if (moved)
+		ret = virtgpu_dma_buf_import_sgt(res->obj) ?: virtgpu_resource_build_detach(res);
+	ret = ret ?: virtgpu_resource_build(res, &desc, &own);
 	list_for_each_entry_safe(cmd, next, &own, link) {
 		cmd->done = virtgpu_resource_rebuilt;
 		if (ret)
 			virtgpu_cmd_put(cmd);
 	}
-	if (!ret)
+	if (ret)
+		return ret;
+	if (moved)
+		virtgpu_backing_set(res, &own);
+	else
 		list_splice_tail(&own, cmds);
-	return ret;
+	return 0;
 }
 
 /*
