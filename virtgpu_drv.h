@@ -519,8 +519,8 @@ int virtgpu_resource_attach_locked(struct virtgpu_resource *res);
 void virtgpu_object_sync_for_cpu(struct virtgpu_object *obj);
 void virtgpu_object_sync_for_device(struct virtgpu_object *obj, size_t offset, size_t len);
 int virtgpu_resource_wait(struct virtgpu_resource *res);
+bool virtgpu_resource_has_failed(const struct virtgpu_resource *res);
 bool virtgpu_resource_is_refused(const struct virtgpu_resource *res);
-bool virtgpu_resource_is_lost(const struct virtgpu_resource *res);
 void virtgpu_resources_rebuild(struct virtgpu_device *vgdev, struct list_head *cmds);
 void virtgpu_resource_put(struct virtgpu_resource *res);
 static inline struct virtgpu_resource *virtgpu_resource_get(struct virtgpu_resource *res)

@@ -780,18 +780,18 @@ bool virtgpu_resource_is_refused(const struct virtgpu_resource *res)
 	return smp_load_acquire(&res->state) == VIRTGPU_RES_FAILED && !res->created;
 }
 
-/* ---- after a reset ------------------------------------------------------ */
-
 /**
- * virtgpu_resource_is_lost() - was a resource the host's, and is no more?
+ * virtgpu_resource_has_failed() - is a resource not to be used?
  * @res: the resource
  *
- * Return: true for memory and pictures of the host's from before a reset.
+ * Return: true when the host has refused it, or lost it.
  */
-bool virtgpu_resource_is_lost(const struct virtgpu_resource *res)
+bool virtgpu_resource_has_failed(const struct virtgpu_resource *res)
 {
-	return smp_load_acquire(&res->state) == VIRTGPU_RES_FAILED && res->error == VIRTGPU_LOST;
+	return smp_load_acquire(&res->state) == VIRTGPU_RES_FAILED;
 }
+
+/* ---- after a reset ------------------------------------------------------ */
 
 /* The host has forgotten it, so that there is no RESOURCE_UNREF to be sent. */
 static void virtgpu_resource_uncreate(struct virtgpu_resource *res)

@@ -411,7 +411,7 @@ static void virtgpu_primary_update(struct drm_plane *plane, struct drm_atomic_co
 	unsigned int i;
 
 	/* There is nothing to be seen of it any more. */
-	if (virtgpu_resource_is_lost(vgfb->res)) {
+	if (virtgpu_resource_has_failed(vgfb->res)) {
 		virtgpu_set_scanouts(output, &vgps->cmds, NULL, NULL);
 		return;
 	}
@@ -601,7 +601,7 @@ static struct virtgpu_resource *virtgpu_host_image(const struct drm_framebuffer 
 {
 	struct virtgpu_resource *res = to_virtgpu_framebuffer(fb)->res;
 
-	return res && res->kind == VIRTGPU_RES_3D && !virtgpu_resource_is_lost(res) ? res : NULL;
+	return res && res->kind == VIRTGPU_RES_3D && !virtgpu_resource_has_failed(res) ? res : NULL;
 }
 
 static int virtgpu_cursor_check_state(struct drm_plane_state *new,
