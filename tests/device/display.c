@@ -242,8 +242,7 @@ uint32_t run_set_scanout(struct command *c)
 		return command_broken(VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
 				      "set_scanout: resource %u is no picture", s.r->id);
 	if (s.r->kind == RESOURCE_2D && !s.r->entries)
-		return command_broken(VIRTIO_GPU_RESP_ERR_UNSPEC,
-				      "set_scanout: resource %u has no backing", s.r->id);
+		return resource_no_backing(c, s.r);
 	if (!inside(&s.rect, s.width, s.height))
 		return bad_rect(c, &s.rect, s.width, s.height);
 	return show(o, &s);
@@ -271,8 +270,7 @@ uint32_t run_set_scanout_blob(struct command *c)
 		return command_broken(VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID,
 				      "set_scanout_blob: no blob %u", le32toh(req->resource_id));
 	if (s.r->blob_mem == VIRTIO_GPU_BLOB_MEM_GUEST && !s.r->entries)
-		return command_broken(VIRTIO_GPU_RESP_ERR_UNSPEC,
-				      "set_scanout_blob: blob %u has no backing", s.r->id);
+		return resource_no_backing(c, s.r);
 	for (unsigned int i = 1; i < 4; i++)
 		if (req->strides[i] || req->offsets[i])
 			return command_broken(bad, "set_scanout_blob: plane %u is not zero", i);

@@ -107,6 +107,14 @@ void resource_refused_backing(uint32_t id)
 		r->refused_backing = true;
 }
 
+/* It has none, which the guest cannot know yet that was refused one. */
+uint32_t resource_no_backing(const struct command *c, const struct resource *r)
+{
+	if (!r->refused_backing)
+		violation("%s: resource %u has no backing", c->type->name, r->id);
+	return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+}
+
 uint32_t resource_missing(const struct command *c, uint32_t id)
 {
 	if (!refused_has(REFUSED_RESOURCE, id))
@@ -265,7 +273,8 @@ bool resource_read(struct resource *r, uint64_t offset, void *to, size_t size)
 		return true;
 	}
 	if (!r->entries) {
-		violation("resource %u is shown without a backing", r->id);
+		if (!r->refused_backing)
+			violation("resource %u is shown without a backing", r->id);
 		return false;
 	}
 	return backing_copy(r, offset, to, size, false);
@@ -280,6 +289,7 @@ static bool take_entries(struct command *c, struct resource *r, size_t header, u
 	r->entries = calloc(count ? count : 1, sizeof(*r->entries));
 	if (!r->entries)
 		return false;
+	r->refused_backing = false;
 	for (uint32_t i = 0; i < count; i++) {
 		struct entry *e = &r->entries[i];
 		size_t len;
@@ -588,13 +598,6 @@ static bool copy_area(struct command *c, struct resource *r, const struct area *
 	return true;
 }
 
-static uint32_t no_backing(const struct command *c, const struct resource *r)
-{
-	if (!r->refused_backing)
-		violation("%s: resource %u has no backing", c->type->name, r->id);
-	return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-}
-
 static bool area_in_resource(const struct resource *r, const struct area *a)
 {
 	return a->width && a->height && a->x <= r->width && a->width <= r->width - a->x &&
@@ -629,7 +632,7 @@ uint32_t run_transfer_to_host_2d(struct command *c)
 	if (r->kind == RESOURCE_BLOB)
 		return command_broken(bad, "%s: resource %u is a blob", c->type->name, r->id);
 	if (!r->entries)
-		return no_backing(c, r);
+		return resource_no_backing(c, r);
 	if (!area_in_resource(r, &a))
 		return command_broken(bad, "%s: %ux%u at %u,%u of resource %u, %ux%u",
 				      c->type->name, a.width, a.height, a.x, a.y, r->id,
@@ -681,7 +684,7 @@ static uint32_t transfer_3d(struct command *c, bool to_guest)
 	if (ctx && !context_has(ctx, r->id))
 		return context_not_attached(c, r->id);
 	if (!r->entries)
-		return no_backing(c, r);
+		return resource_no_backing(c, r);
 	if (!r->host || r->kind == RESOURCE_BLOB || req->level)
 		return VIRTIO_GPU_RESP_OK_NODATA;
 	if (req->box.z || le32toh(req->box.d) != 1)

@@ -93,6 +93,7 @@ void resource_refused_end(uint32_t id);
 void resource_refused_backing(uint32_t id);
 
 /* The answer to a command that may be sent before the guest knows of a refusal. */
+uint32_t resource_no_backing(const struct command *c, const struct resource *r);
 uint32_t resource_missing(const struct command *c, uint32_t id);
 
 #endif
