@@ -53,11 +53,14 @@ class Job:
     def __post_init__(self):
         stock = '-stock' if self.stock else ''
         self.name = self.name or f'{self.kernel}-{self.setup}{stock}'
-        if checked(self.kernel):
-            self.timeout *= SLOW
-            self.limit *= SLOW
-            if SETUPS[self.setup].kernels == 'all':
-                self.programs = [*self.programs, CHECKED_LAST]
+        self.timeout *= self.slow
+        self.limit *= self.slow
+        if checked(self.kernel) and SETUPS[self.setup].kernels == 'all':
+            self.programs = [*self.programs, CHECKED_LAST]
+
+    @property
+    def slow(self):
+        return SLOW if checked(self.kernel) else 1
 
     @property
     def cmdline(self):
@@ -107,6 +110,7 @@ def payload(job, dir):
         shutil.copytree(module_dir(job.kernel), os.path.join(root, 'modules'))
     with open(os.path.join(root, 'plan'), 'w', encoding='utf-8') as plan:
         plan.write(f'programs="{" ".join(job.programs)}"\nlimit={job.limit}\n'
+                   f'slow={job.slow}\n'
                    f'shell={int(job.interactive)}\nmodule="{job.module}"\n')
     initrd = os.path.join(dir, 'initrd')
     shutil.copy(f'{LAB}/boot/{job.kernel}/initramfs.img', initrd)

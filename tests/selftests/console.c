@@ -16,7 +16,7 @@
 #include "kms.h"
 
 #define LONG_TEST	120
-#define SOON_MS		8000
+#define SOON_MS		(8000 * slow())
 
 /**
  * FIXTURE(console) - fbdev's buffer seen as a framebuffer, with the text

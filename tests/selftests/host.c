@@ -13,8 +13,10 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "slow.h"
+
 #define AGENT_PORT	"/dev/ttyS1"
-#define ANSWER_MS	30000
+#define ANSWER_MS	(30000 * slow())
 #define BLOCK		4096
 
 static int agent = -1;

@@ -5,7 +5,7 @@
  */
 #include "display.h"
 
-#define EVENT_MS	15000
+#define EVENT_MS	(15000 * slow())
 
 static bool prefers(const drmModeConnector *c, uint32_t w, uint32_t h)
 {

@@ -16,10 +16,12 @@
 #include <xf86drm.h>
 #include <xf86drmMode.h>
 
+#include "slow.h"
+
 #define KMS_MAX_OUTPUTS	16
 
 /* A wait for something that the device does ends after this time. */
-#define KMS_WAIT_MS	10000
+#define KMS_WAIT_MS	(10000 * slow())
 
 /**
  * struct kms_output - a connector with a CRTC and the CRTC's planes
