@@ -8,7 +8,7 @@ LAB := lab/lab
 Q := $(if $(filter 1,$(V)),,@)
 export V
 
-.PHONY: all help setup lab run check check-debug conformance selftests device intree install clean
+.PHONY: all help setup lab run check check-debug hunt conformance selftests device intree install clean
 
 all:
 	$(Q)test -f $(KDIR)/Makefile || { \
@@ -23,6 +23,7 @@ help:
 	@echo "make run                 build it, boot a guest with it, draw, save out/run.png"
 	@echo "make check               run all tests; the last line is their sum"
 	@echo "make check-debug         ... on a kernel with KASAN, lockdep and more (built once)"
+	@echo "make hunt                fuzzers: hosts and programs that do everything wrong"
 	@echo "make conformance IGT=DIR run the tests of IGT GPU Tools, of which DIR is a build"
 	@echo "make selftests           build the test programs, into out/selftests"
 	@echo "make device              build the scripted GPU alone, out/device/virtgpu-device"
@@ -55,6 +56,9 @@ check: lab
 check-debug: lab
 	$(Q)$(LAB) kernel debug
 	$(Q)$(MAKE) check KERNEL=debug
+
+hunt: lab
+	$(Q)$(MAKE) check SETUP='hostile fuzz-2d fuzz-gl fuzz-dev'
 
 conformance: lab
 	$(Q)test -d "$(IGT)" || { \

@@ -15,11 +15,12 @@ class Setup:
     append: str = ''         # more of the kernel's command line
     gl: bool = False         # drawn by OpenGL: needs an X display, has no RFB
     kernels: str = 'all'     # or 'plain', or 'checked': those it is for
+    hunt: bool = False       # looks for what nobody knows yet: only when it is named
     scripted: tuple = ()     # options of the scripted GPU (tests/device), if it is one
     only: tuple = ('*',)     # programs that run here (shell patterns) ...
     never: tuple = ('timing*', 'crash', 'reload', 'show*', 'gpu_*', 'gl_*', 'dev_*',
-                    'checkers', 'afterwards', 'igt', 'reset_slow',
-                    'unplug_host')   # ... and do not
+                    'checkers', 'afterwards', 'igt', 'fuzz_*',
+                    'reset_slow', 'unplug_host')   # ... and do not
 
     def suits(self, checked):
         """Whether it is for kernels with checks built in, or without."""
@@ -75,14 +76,19 @@ SETUPS = {
                     only=('timing*',), never=()),
     'gl': Setup('virtio-gpu-gl-pci,blob=on,hostmem=512M,venus=on',
                 'OpenGL, Vulkan and blobs', gl=True,
-                only=('fuzz_ioctl', 'gpu_*', 'gl_*', 'prime_import', 'prime_move',
-                      'reset_broken', 'unplug'), never=()),
+                only=('gpu_*', 'gl_*', 'prime_import', 'prime_move', 'reset_broken',
+                      'unplug'), never=()),
     'dev': Setup(SCRIPTED, 'scripted GPU with all features: it checks what the driver sends',
                  heads=2, scripted=SCRIPT,
-                 only=('cursor', 'damage', 'dev_*', 'fuzz_ioctl', 'gpu_caps', 'gpu_context',
-                       'plane', 'prime', 'prime_export', 'prime_fault', 'prime_large',
-                       'prime_move', 'prime_uuid', 'reset_slow', 'unplug_host'),
-                 never=HOSTILE),
-    'hostile': Setup(SCRIPTED, 'the same one, doing everything wrong', heads=2,
+                 only=('cursor', 'damage', 'dev_*', 'gpu_caps', 'gpu_context', 'plane', 'prime',
+                       'prime_export', 'prime_fault', 'prime_large', 'prime_move',
+                       'prime_uuid', 'reset_slow', 'unplug_host'), never=HOSTILE),
+    'hostile': Setup(SCRIPTED, 'the same one, doing everything wrong', heads=2, hunt=True,
                      scripted=SCRIPT, only=HOSTILE, never=()),
+    'fuzz-2d': Setup('virtio-gpu-pci', 'programs that do everything wrong', hunt=True,
+                     only=('fuzz_*',), never=()),
+    'fuzz-gl': Setup('virtio-gpu-gl-pci,blob=on,hostmem=512M,venus=on', 'the same with 3D',
+                     gl=True, hunt=True, only=('fuzz_*',), never=()),
+    'fuzz-dev': Setup(SCRIPTED, 'the same with the scripted GPU', heads=2, hunt=True,
+                      scripted=SCRIPT, only=('fuzz_*',), never=()),
 }
