@@ -25,6 +25,7 @@
 #include <drm/drm_fbdev_shmem.h>
 #include <drm/drm_fourcc.h>
 #include <drm/drm_gem.h>
+#include <drm/drm_gem_shmem_helper.h>
 #include <drm/drm_mode_config.h>
 #include <drm/drm_panic.h>
 
@@ -250,6 +251,22 @@ static inline void virtgpu_client_setup(struct drm_device *drm)
 #else
 #define VIRTGPU_SHUTDOWN_OP(func)
 #endif
+
+/*
+ * A console that is mapped makes its pages belong to the file of the console and, in
+ * the end, to none. The object's own file would look for them for ever when it goes.
+ */
+static inline void virtgpu_take_pages_back(struct drm_gem_shmem_object *shmem)
+{
+#ifndef VIRTGPU_HAVE_WRPROTECT_RANGE
+	struct address_space *mapping = shmem->base.filp->f_mapping;
+	size_t i;
+
+	for (i = 0; i < shmem->base.size >> PAGE_SHIFT; i++)
+		if (shmem->pages[i]->mapping != mapping)
+			shmem->pages[i]->mapping = mapping;
+#endif
+}
 
 /* Huge pages for GEM objects. */
 static inline int virtgpu_huge_pages_init(struct drm_device *drm)

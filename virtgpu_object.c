@@ -171,8 +171,10 @@ static void virtgpu_object_free_work(struct work_struct *work)
 	}
 	dma_resv_lock(gem->resv, NULL);
 	virtgpu_object_unmap(obj);
-	if (obj->pages_pinned)
+	if (obj->pages_pinned) {
+		virtgpu_take_pages_back(&obj->base);
 		drm_gem_shmem_unpin_locked(&obj->base);
+	}
 	dma_resv_unlock(gem->resv);
 	drm_gem_shmem_free(&obj->base);
 }

@@ -80,6 +80,8 @@ void *probe(void) { return hrtimer_setup; }' "$@"
 vm_fault_t probe(struct vm_fault *v) { return vmf_insert_pfn_pmd(v, __pfn_to_pfn_t(0, PFN_DEV), true); }' "$@"
 	probe VIRTIO_SHUTDOWN '#include <linux/virtio.h>
 void *probe(struct virtio_driver *d) { return d->shutdown; }' "$@"
+	probe WRPROTECT_RANGE '#include <linux/rmap.h>
+void *probe(void) { return mapping_wrprotect_range; }' "$@"
 	probe VBLANK_TIMER '#include <drm/drm_vblank_helper.h>
 void *probe(void) { return drm_crtc_vblank_helper_enable_vblank_timer; }' "$@"
 	probe CLIENTS_DIR '#include <drm/clients/drm_client_setup.h>
