@@ -58,7 +58,7 @@ check-debug: lab
 	$(Q)$(MAKE) check KERNEL=debug
 
 hunt: lab
-	$(Q)$(MAKE) check SETUP='hostile fuzz-2d fuzz-gl fuzz-dev'
+	$(Q)$(MAKE) check SETUP='hostile gl-reset fuzz-2d fuzz-gl fuzz-dev'
 
 conformance: lab
 	$(Q)test -d "$(IGT)" || { \

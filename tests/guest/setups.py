@@ -76,8 +76,10 @@ SETUPS = {
                     only=('timing*',), never=()),
     'gl': Setup('virtio-gpu-gl-pci,blob=on,hostmem=512M,venus=on',
                 'OpenGL, Vulkan and blobs', gl=True,
-                only=('gpu_*', 'gl_*', 'prime_import', 'prime_move', 'reset_broken',
-                      'unplug'), never=()),
+                only=('gpu_*', 'gl_*', 'prime_import', 'prime_move'), never=()),
+    # Once in a while the window stays black after a reset: not understood yet
+    'gl-reset': Setup('virtio-gpu-gl-pci,blob=on,hostmem=512M,venus=on', '3D that comes and goes',
+                      gl=True, hunt=True, only=('reset_broken', 'unplug'), never=()),
     'dev': Setup(SCRIPTED, 'scripted GPU with all features: it checks what the driver sends',
                  heads=2, scripted=SCRIPT,
                  only=('cursor', 'damage', 'dev_*', 'gpu_caps', 'gpu_context', 'plane', 'prime',

@@ -47,7 +47,7 @@ static int check_gone(struct load_client *c, int fd)
 	uint64_t end = kms_now_ns() + KMS_WAIT_MS * 1000000ULL;
 	int ret = dumb_buffer(fd);
 
-	while (!ret && kms_now_ns() < end) {
+	while (ret != -ENODEV && kms_now_ns() < end) {
 		usleep(10000);
 		ret = dumb_buffer(fd);
 	}
