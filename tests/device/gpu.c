@@ -654,6 +654,9 @@ static void note_doubt(const struct command *c, uint32_t response)
 	case VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING:
 		resource_refused_backing(first_id(c));
 		break;
+	case VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB:
+		resource_refused_map(first_id(c));
+		break;
 	case VIRTIO_GPU_CMD_SET_SCANOUT:
 		display_refused(le32toh(scanout->scanout_id));
 		break;

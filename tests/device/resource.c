@@ -99,6 +99,14 @@ void resource_refused_end(uint32_t id)
 		refused_add(REFUSED_RESOURCE, id);
 }
 
+void resource_refused_map(uint32_t id)
+{
+	struct resource *r = resource_find(id);
+
+	if (r)
+		r->refused_map = true;
+}
+
 void resource_refused_backing(uint32_t id)
 {
 	struct resource *r = resource_find(id);
@@ -789,9 +797,11 @@ uint32_t run_unmap_blob(struct command *c)
 
 	if (!r)
 		return no_resource(c, le32toh(req->resource_id));
-	if (!r->mapped)
-		return command_broken(VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
-				      "resource_unmap_blob: resource %u is not mapped", r->id);
+	if (!r->mapped) {
+		if (!r->refused_map)
+			violation("resource_unmap_blob: resource %u is not mapped", r->id);
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	}
 	c->awaited = vhost_unmap(r->map_offset, r->size);
 	if (!c->awaited)
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;

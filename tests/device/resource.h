@@ -41,6 +41,7 @@ struct entry {
  * @doubtful: the guest was told something wrong about it (a fault), so that it
  *	      may create or destroy it again
  * @refused_backing: the guest was refused a backing, and may not know yet
+ * @refused_map: ... or a place in the window
  */
 struct resource {
 	LIST_ENTRY(resource) link;
@@ -64,6 +65,7 @@ struct resource {
 	uint64_t filled[CURSOR_SIZE];
 	bool doubtful;
 	bool refused_backing;
+	bool refused_map;
 };
 
 /**
@@ -90,6 +92,7 @@ bool resource_read(struct resource *r, uint64_t offset, void *to, size_t size);
 /* The guest was refused one with this id, or told nonsense about it. */
 void resource_refused(uint32_t id);
 void resource_refused_end(uint32_t id);
+void resource_refused_map(uint32_t id);
 void resource_refused_backing(uint32_t id);
 
 /* The answer to a command that may be sent before the guest knows of a refusal. */
