@@ -414,6 +414,7 @@ enum virtgpu_uuid_state {
  * @obj: whose pages are its backing; holds &virtgpu_object.refs
  * @id: resource id, never 0
  * @serial: as @id, but never given to another resource
+ * @generation: &virtgpu_device.generation of the device that it is known to
  * @kind: how the host made it
  * @blob_mem: VIRTGPU_BLOB_MEM_* of a blob, else 0
  * @blob_flags: VIRTGPU_BLOB_FLAG_* of a blob
@@ -444,6 +445,7 @@ struct virtgpu_resource {
 	struct virtgpu_object *obj;
 	u32 id;
 	unsigned long serial;
+	unsigned int generation;
 	enum virtgpu_resource_kind kind;
 	u32 blob_mem;
 	u32 blob_flags;

@@ -600,6 +600,7 @@ static struct virtgpu_resource *virtgpu_resource_alloc(struct virtgpu_device *vg
 		return ERR_PTR(-ENOMEM);
 	res->vgdev = vgdev;
 	res->serial = atomic_long_inc_return(&vgdev->last_serial);
+	res->generation = READ_ONCE(vgdev->generation);
 	kref_get(&obj->refs);
 	res->obj = obj;
 	kref_init(&res->refs);
@@ -833,6 +834,7 @@ static int virtgpu_resource_rebuild_locked(struct virtgpu_resource *res, struct 
 	LIST_HEAD(own);
 	int ret = 0;
 
+	res->generation = res->vgdev->generation;
 	/* An import that has moved and was not used since has no backing. */
 	if (moved)
 		ret = virtgpu_dma_buf_import_sgt(res->obj) ?: virtgpu_resource_build_detach(res);

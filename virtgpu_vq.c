@@ -37,13 +37,18 @@ static unsigned int virtgpu_chain_length(const struct virtgpu_cmd *cmd)
 
 /*
  * The errno with which a command ends that must not go to the device. One of a
- * context from before a reset may have been on its way here since then.
+ * context or a resource from before a reset may have been on its way here since.
  */
 static int virtgpu_queue_error(const struct virtgpu_queue *queue, const struct virtgpu_cmd *cmd)
 {
+	unsigned int generation = cmd->vgdev->generation;
+
 	if (queue->dead)
 		return queue->dead;
-	return cmd->ctx && cmd->ctx->generation != cmd->vgdev->generation ? VIRTGPU_LOST : 0;
+	if ((cmd->ctx && cmd->ctx->generation != generation) ||
+	    (cmd->res && cmd->res->generation != generation))
+		return VIRTGPU_LOST;
+	return 0;
 }
 
 static int virtgpu_ring_add_locked(struct virtgpu_queue *queue, struct virtgpu_cmd *cmd)
