@@ -520,7 +520,8 @@ int virtgpu_context_attach(struct virtgpu_context *ctx, struct virtgpu_resource 
  *
  * Process context; takes the context lock. While submissions wait for fences,
  * which may use the resource, and without memory, it stays attached at the host
- * until it or the context goes.
+ * until it or the context goes. So does a resource that the host has not taken
+ * yet, since it may still refuse it.
  */
 void virtgpu_context_detach(struct virtgpu_context *ctx, struct virtgpu_resource *res)
 {
@@ -530,7 +531,8 @@ void virtgpu_context_detach(struct virtgpu_context *ctx, struct virtgpu_resource
 	if (!virtgpu_context_has(ctx, res))
 		return;
 	xa_erase(&ctx->attached, res->id);
-	if (ctx->error || virtgpu_resource_is_refused(res) || !list_empty_careful(&ctx->jobs))
+	if (ctx->error || smp_load_acquire(&res->state) != VIRTGPU_RES_LIVE ||
+	    !list_empty_careful(&ctx->jobs))
 		return;
 	cmd = virtgpu_context_cmd(ctx, VIRTGPU_CTX_DETACH_RESOURCE);
 	if (IS_ERR(cmd))
