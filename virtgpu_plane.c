@@ -604,6 +604,16 @@ static struct virtgpu_resource *virtgpu_host_image(const struct drm_framebuffer 
 	return res && res->kind == VIRTGPU_RES_3D && !virtgpu_resource_has_failed(res) ? res : NULL;
 }
 
+/* The host takes all of its own resource, whatever part of it the framebuffer is. */
+static bool virtgpu_host_image_fits(const struct drm_framebuffer *fb)
+{
+	const struct virtgpu_resource *image = virtgpu_host_image(fb);
+
+	return !image ||
+	       (fb->width == VIRTGPU_CURSOR_SIZE && fb->height == VIRTGPU_CURSOR_SIZE &&
+		image->width == VIRTGPU_CURSOR_SIZE && image->height == VIRTGPU_CURSOR_SIZE);
+}
+
 static int virtgpu_cursor_check_state(struct drm_plane_state *new,
 				      const struct drm_crtc_state *crtc_state)
 {
@@ -616,10 +626,7 @@ static int virtgpu_cursor_check_state(struct drm_plane_state *new,
 	/* 5.7.6.10: a cursor is 64 pixels wide and high. */
 	if (new->crtc_w > VIRTGPU_CURSOR_SIZE || new->crtc_h > VIRTGPU_CURSOR_SIZE)
 		return -EINVAL;
-	if (virtgpu_host_image(new->fb) &&
-	    (new->fb->width != VIRTGPU_CURSOR_SIZE || new->fb->height != VIRTGPU_CURSOR_SIZE))
-		return -EINVAL;
-	return 0;
+	return virtgpu_host_image_fits(new->fb) ? 0 : -EINVAL;
 }
 
 static int virtgpu_cursor_check(struct drm_plane *plane, struct drm_atomic_commit *commit)

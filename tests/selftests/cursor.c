@@ -4,6 +4,7 @@
  * and that cursor changes never wait for a pending page flip.
  */
 #include "display.h"
+#include "gpu.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -250,6 +251,27 @@ TEST_F(display, too_big_is_refused)
 		}
 		kms_fb_destroy(&fb);
 	}
+}
+
+/* The host would take all of the picture that it drew. */
+TEST_F(display, part_of_a_picture_of_the_host_is_refused)
+{
+	uint32_t handles[4] = {}, pitches[4] = { 64 * 4 }, offsets[4] = {}, id;
+	struct gpu_bo bo;
+	struct kms_req r;
+
+	if (!gpu_has(self->k.fd, VIRTGPU_PARAM_3D_FEATURES))
+		SKIP(return, "the host has no 3D");
+	ASSERT_EQ(0, gpu_texture(self->k.fd, 64, 66, &bo));
+	handles[0] = bo.handle;
+	ASSERT_EQ(0, drmModeAddFB2(self->k.fd, 64, 64, DRM_FORMAT_ARGB8888, handles, pitches,
+				   offsets, &id, 0));
+	kms_req_init(&r, &self->k);
+	kms_req_plane(&r, self->o->cursor, self->o->crtc,
+		      &(struct kms_fb) { .id = id }, 0, 0, 64, 64);
+	EXPECT_EQ(-EINVAL, kms_req_commit(&r, 0, 0));
+	ASSERT_EQ(0, drmModeRmFB(self->k.fd, id));
+	ASSERT_EQ(0, gpu_close(&bo));
 }
 
 TEST_F(display, scaling_is_refused)
