@@ -341,9 +341,20 @@ static const struct fuzz_call *pick_call(struct fuzz_worker *w)
  */
 static struct fuzz_file *pick_file(struct fuzz_worker *w, enum fuzz_node node)
 {
-	bool card = node == FUZZ_CARD && !fuzz_one_in(w, 8);
+	struct fuzz_file *files = w->process->files;
 
-	return &w->process->files[fuzz_pick(w, card ? FUZZ_FILES / 2 : FUZZ_FILES)];
+	if (fuzz_one_in(w, 16))
+		node = FUZZ_EITHER;
+	switch (node) {
+	case FUZZ_COMMON:
+		return files;
+	case FUZZ_OWN:
+		return &files[1 + fuzz_pick(w, FUZZ_FILES - 1)];
+	case FUZZ_CARD:
+		return &files[fuzz_pick(w, FUZZ_FILES / 2)];
+	default:
+		return &files[fuzz_pick(w, FUZZ_FILES)];
+	}
 }
 
 /*

@@ -701,8 +701,9 @@ const struct fuzz_call fuzz_calls[] = {
 	DRM(SET_VERSION, .weight = 1, .node = FUZZ_CARD, FIELDS(
 		IS(drm_set_version, drm_di_major, BELOW, TO(2)),
 		IS(drm_set_version, drm_di_minor, BELOW, TO(5)))),
-	DRM(SET_MASTER, .weight = 6, .node = FUZZ_CARD),
-	DRM(DROP_MASTER, .weight = 1, .node = FUZZ_CARD),
+	/* Most of what a master may do is tried with the common card. */
+	DRM(SET_MASTER, .node = FUZZ_COMMON),
+	DRM(DROP_MASTER, .node = FUZZ_OWN),
 	DRM(WAIT_VBLANK, .node = FUZZ_CARD, .shape = shape_vblank, FIELDS(
 		{ .size = 4, .kind = FUZZ_ZERO }, { .offset = 4, .size = 4, .kind = FUZZ_ZERO })),
 	DRM(CRTC_GET_SEQUENCE, .node = FUZZ_CARD, FIELDS(
