@@ -292,8 +292,10 @@ static void mode_preferred(struct kunit *test)
 		mode->type |= DRM_MODE_TYPE_PREFERRED;
 		drm_mode_probed_add(connector, mode);
 	}
-	/* One of those that are there already, then others */
+	/* One of those that are there already, unless its timings are nonsense; others */
 	expect_preferred(test, connector, 1280, 768, 0);
+	list_last_entry(&connector->probed_modes, struct drm_display_mode, head)->clock = 0;
+	expect_preferred(test, connector, 1280, 768, 1);
 	for (i = 0; i < ARRAY_SIZE(sizes); i++)
 		expect_preferred(test, connector, sizes[i][0], sizes[i][1], 1);
 	list_for_each_entry_safe(mode, next, &connector->probed_modes, head) {

@@ -8,17 +8,18 @@
 
 #include "host.h"
 
+/* One whose memory was used before: the padding of a request is zero all the same. */
 static struct virtgpu_cmd *new_cmd(struct kunit *test, enum virtgpu_cmd_id id)
 {
 	struct host *host = test->priv;
-	struct virtgpu_cmd *cmd = virtgpu_cmd_alloc(host->vgdev, id);
+	struct virtgpu_cmd *cmd;
+	LIST_HEAD(cmds);
 
-	/* Padding is zero also in memory that was not. */
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, cmd);
+	KUNIT_ASSERT_EQ(test, virtgpu_cmd_reserve(&cmds, 1), 0);
+	cmd = list_first_entry(&cmds, struct virtgpu_cmd, link);
 	memset(&cmd->req, 0xff, sizeof(cmd->req));
-	virtgpu_cmd_put(cmd);
-	cmd = virtgpu_cmd_alloc(host->vgdev, id);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, cmd);
+	cmd = virtgpu_cmd_take(host->vgdev, &cmds, id);
+	KUNIT_ASSERT_NOT_NULL(test, cmd);
 	return cmd;
 }
 

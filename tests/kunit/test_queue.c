@@ -398,6 +398,60 @@ static void queue_restart(struct kunit *test)
 	expect_lengths(test, 0, 0);
 }
 
+/* What a context from before the reset still wants is not for the new device. */
+static void queue_generation(struct kunit *test)
+{
+	struct host *host = test->priv;
+	struct virtgpu_context *ctx = kunit_kzalloc(test, sizeof(*ctx), GFP_KERNEL);
+	struct log *log = new_log(test);
+	struct virtgpu_cmd *cmds[2];
+	LIST_HEAD(none);
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, ctx);
+	kref_init(&ctx->refs);
+	ctx->id = 1;
+	ctx->generation = host->vgdev->generation;
+	for (i = 0; i < 2; i++) {
+		cmds[i] = new_cmd(test, log, i + 1);
+		virtgpu_cmd_set_context(cmds[i], ctx);
+	}
+	virtgpu_queue_submit(cmds[0]);
+	answer_next(test, log, 0, 1);
+
+	virtgpu_queues_abort(host->vgdev, VIRTGPU_LOST);
+	virtgpu_queues_fini(host->vgdev);
+	KUNIT_ASSERT_EQ(test, virtgpu_queues_find(host->vgdev), 0);
+	virtio_device_ready(&host->vdev);
+	virtgpu_queues_start(host->vgdev, &none);
+	virtgpu_queue_submit(cmds[1]);
+	expect_end(test, log, 1, 2, VIRTGPU_LOST);
+	expect_nothing(test, HOST_CTRL);
+	KUNIT_EXPECT_EQ(test, kref_read(&ctx->refs), 1);
+	submit(test, log, 3, 3);
+	answer_next(test, log, 2, 3);
+}
+
+/* A request, a payload and an answer need three descriptors. */
+static void queue_short(struct kunit *test)
+{
+	static const struct {
+		unsigned int size;
+		int error;
+	} rows[] = { { 1, -EINVAL }, { 2, -EINVAL }, { 4, 0 } };
+	struct host *host = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		virtgpu_queues_abort(host->vgdev, VIRTGPU_LOST);
+		if (host->vgdev->ctrl.vq)
+			virtgpu_queues_fini(host->vgdev);
+		host->ring_size = rows[i].size;
+		KUNIT_EXPECT_EQ(test, virtgpu_queues_find(host->vgdev), rows[i].error);
+		KUNIT_EXPECT_EQ(test, list_empty(&host->vdev.vqs), rows[i].error != 0);
+	}
+}
+
 /* With 1024 commands waiting, programs wait, too, but not for ever. */
 static void queue_throttle(struct kunit *test)
 {
@@ -513,6 +567,8 @@ static struct kunit_case queue_cases[] = {
 	KUNIT_CASE(queue_cursor),
 	KUNIT_CASE(queue_abort),
 	KUNIT_CASE(queue_restart),
+	KUNIT_CASE(queue_generation),
+	KUNIT_CASE(queue_short),
 	KUNIT_CASE(queue_throttle),
 	KUNIT_CASE(queue_run),
 	KUNIT_CASE(queue_indirect),
