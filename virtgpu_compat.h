@@ -28,6 +28,7 @@
 #include <drm/drm_gem_shmem_helper.h>
 #include <drm/drm_mode_config.h>
 #include <drm/drm_panic.h>
+#include <drm/virtgpu_drm.h>
 
 #include "virtgpu_config.h"
 
@@ -82,7 +83,7 @@ struct drm_framebuffer *virtgpu_fb_create(struct drm_device *drm, struct drm_fil
 #define virtgpu_compat_fb_create virtgpu_fb_create
 #else
 #define drm_helper_mode_fill_fb_struct(drm, fb, info, cmd) \
-	drm_helper_mode_fill_fb_struct(drm, fb, cmd)
+	((void)(info), drm_helper_mode_fill_fb_struct(drm, fb, cmd))
 
 static inline struct drm_framebuffer *
 virtgpu_compat_fb_create(struct drm_device *drm, struct drm_file *file,
@@ -106,6 +107,7 @@ static int func##_compat(struct drm_plane *plane,				\
 {										\
 	return func(plane, commit);						\
 }
+
 #define virtgpu_async_check(func) func##_compat
 #else
 #define VIRTGPU_ASYNC_CHECK(func)
@@ -143,10 +145,18 @@ static inline bool virtgpu_panic_set_pages(struct drm_scanout_buffer *sb, struct
 /* Blob alignment and hints came with 7.1. */
 #ifdef VIRTIO_GPU_F_BLOB_ALIGNMENT
 #define virtgpu_config virtio_gpu_config
-#define virtgpu_blob_hints_valid(args) \
-	(!((args)->blob_hints & ~DRM_VIRTGPU_BLOB_FLAG_HINT_DEFER_MAPPING) && !(args)->pad2)
-#define virtgpu_blob_deferred(args) \
-	((args)->blob_hints & DRM_VIRTGPU_BLOB_FLAG_HINT_DEFER_MAPPING)
+
+static inline bool
+virtgpu_blob_hints_valid(const struct drm_virtgpu_resource_create_blob *args)
+{
+	return !(args->blob_hints & ~DRM_VIRTGPU_BLOB_FLAG_HINT_DEFER_MAPPING) && !args->pad2;
+}
+
+static inline bool
+virtgpu_blob_deferred(const struct drm_virtgpu_resource_create_blob *args)
+{
+	return args->blob_hints & DRM_VIRTGPU_BLOB_FLAG_HINT_DEFER_MAPPING;
+}
 #else
 #define VIRTIO_GPU_F_BLOB_ALIGNMENT 5
 #define VIRTGPU_PARAM_BLOB_ALIGNMENT 9
@@ -158,8 +168,17 @@ struct virtgpu_config {
 	__le32 blob_alignment;
 };
 
-#define virtgpu_blob_hints_valid(args) true
-#define virtgpu_blob_deferred(args) false
+static inline bool
+virtgpu_blob_hints_valid(const struct drm_virtgpu_resource_create_blob *args)
+{
+	return true;
+}
+
+static inline bool
+virtgpu_blob_deferred(const struct drm_virtgpu_resource_create_blob *args)
+{
+	return false;
+}
 #endif
 
 /* A page frame number is a plain number again. */
@@ -184,6 +203,7 @@ static inline void virtgpu_vblank_timer_init(struct virtgpu_vblank_timer *timer,
 					     struct drm_crtc *crtc)
 {
 }
+
 #define VIRTGPU_VBLANK_TIMER_FUNCS DRM_CRTC_VBLANK_TIMER_FUNCS
 #else
 #define VIRTGPU_OWN_VBLANK_TIMER
@@ -242,8 +262,6 @@ static inline void virtgpu_client_setup(struct drm_device *drm)
 #else
 #define VIRTGPU_DATE_OPS
 #endif
-
-#define VIRTGPU_DRIVER_COMPAT_OPS VIRTGPU_FBDEV_OPS VIRTGPU_DATE_OPS
 
 /* The machine's shutdown resets virtio devices; drivers may do that themselves. */
 #ifdef VIRTGPU_HAVE_VIRTIO_SHUTDOWN

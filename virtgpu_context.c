@@ -369,7 +369,7 @@ static int virtgpu_context_create_locked(struct virtgpu_context *ctx)
 	destroy->fenced = true;
 	ctx->destroy = destroy;
 	virtgpu_queue_submit(create);
-	/* Nobody sends a command of the context before this one. */
+	/* Pairs with virtgpu_context_is_created(): no command goes before this one. */
 	smp_store_release(&ctx->created, true);
 	return 0;
 }
@@ -390,7 +390,7 @@ struct virtgpu_context *virtgpu_context_get(struct drm_file *file)
 
 	if (!ctx->vgdev->has_virgl)
 		return ERR_PTR(-ENOSYS);
-	if (likely(smp_load_acquire(&ctx->created)))
+	if (likely(virtgpu_context_is_created(ctx)))
 		return READ_ONCE(ctx->error) ? ERR_PTR(ctx->error) : ctx;
 
 	mutex_lock(&ctx->lock);

@@ -161,7 +161,9 @@ static int virtgpu_display_query(struct virtgpu_device *vgdev, bool *changed)
 	int ret;
 
 	ret = virtgpu_read_display_info(vgdev, changed);
-	for (i = 0; !virtgpu_worth_asking_again(ret) && vgdev->has_edid && i < vgdev->num_scanouts; i++) {
+	for (i = 0; i < vgdev->num_scanouts; i++) {
+		if (virtgpu_worth_asking_again(ret) || !vgdev->has_edid)
+			break;
 		if (!vgdev->outputs[i].info.enabled)
 			continue;
 		ret = virtgpu_read_edid(vgdev, &vgdev->outputs[i], changed);

@@ -52,7 +52,8 @@ static const struct drm_driver virtgpu_driver = {
 	.major = DRIVER_MAJOR,
 	.minor = DRIVER_MINOR,
 	.patchlevel = DRIVER_PATCHLEVEL,
-	VIRTGPU_DRIVER_COMPAT_OPS
+	VIRTGPU_FBDEV_OPS
+	VIRTGPU_DATE_OPS
 };
 
 static void virtgpu_release_software(struct drm_device *drm, void *data)

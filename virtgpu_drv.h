@@ -531,6 +531,33 @@ static inline struct virtgpu_resource *virtgpu_resource_get(struct virtgpu_resou
 	return res;
 }
 
+/**
+ * virtgpu_resource_read_state() - what the host has made of a resource
+ * @res: the resource
+ *
+ * Return: its state. What was written before it, as &virtgpu_resource.error, is
+ * known to the caller, too.
+ */
+static inline enum virtgpu_resource_state
+virtgpu_resource_read_state(const struct virtgpu_resource *res)
+{
+	/* Pairs with virtgpu_resource_set_state(). */
+	return smp_load_acquire(&res->state);
+}
+
+/**
+ * virtgpu_object_peek_resource() - the resource of an object, if there is one
+ * @obj: the object
+ *
+ * Return: &virtgpu_object.res, once it is set up, or NULL.
+ */
+static inline struct virtgpu_resource *
+virtgpu_object_peek_resource(const struct virtgpu_object *obj)
+{
+	/* Pairs with virtgpu_object_set_resource(). */
+	return smp_load_acquire(&obj->res);
+}
+
 /* for completions and virtgpu_prime.c */
 void virtgpu_object_put_ref(struct virtgpu_object *obj);
 void virtgpu_resource_release_ref(struct virtgpu_resource *res);
@@ -667,6 +694,18 @@ struct virtgpu_context {
 	struct work_struct job_work;
 	wait_queue_head_t job_space;
 };
+
+/**
+ * virtgpu_context_is_created() - is a context known to the host?
+ * @ctx: the context
+ *
+ * Return: true when commands of the context may be queued.
+ */
+static inline bool virtgpu_context_is_created(const struct virtgpu_context *ctx)
+{
+	/* Pairs with virtgpu_context_create_locked(). */
+	return smp_load_acquire(&ctx->created);
+}
 
 /**
  * struct virtgpu_context_params - what CONTEXT_INIT sets

@@ -10,7 +10,6 @@
 #include "virtgpu_drv.h"
 #include "virtgpu_kunit.h"
 
-
 static const char *virtgpu_fence_driver_name(struct dma_fence *fence)
 {
 	return DRIVER_NAME;
@@ -70,8 +69,8 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_fence_alloc);
  * @fence: the fence
  *
  * Called with a lock held under which the command is queued, too, so that the
- * order of the timeline is that of the queue. The fence gets two references: the caller's and one that
- * virtgpu_fence_complete() drops.
+ * order of the timeline is that of the queue. The fence gets two references: the
+ * caller's and one that virtgpu_fence_complete() drops.
  */
 void virtgpu_fence_emit(struct virtgpu_fence *fence)
 {

@@ -182,7 +182,7 @@ static int virtgpu_fb_use_memory(struct virtgpu_framebuffer *vgfb)
 {
 	struct virtgpu_device *vgdev = to_virtgpu_device(vgfb->base.dev);
 	struct virtgpu_object *obj = to_virtgpu_object(vgfb->base.obj[0]);
-	struct virtgpu_resource *res = smp_load_acquire(&obj->res);
+	struct virtgpu_resource *res = virtgpu_object_peek_resource(obj);
 	int ret;
 
 	if (res && res->kind != VIRTGPU_RES_2D && !virtgpu_fb_is_guest_blob(res))

@@ -23,11 +23,11 @@ static enum drm_gem_object_status virtgpu_gem_status(struct drm_gem_object *gem)
  */
 int virtgpu_gem_open(struct drm_gem_object *gem, struct drm_file *file)
 {
-	struct virtgpu_resource *res = smp_load_acquire(&to_virtgpu_object(gem)->res);
+	struct virtgpu_resource *res = virtgpu_object_peek_resource(to_virtgpu_object(gem));
 	struct virtgpu_context *ctx = file->driver_priv;
 
 	/* Whoever uses it later attaches it then. */
-	if (!res || !smp_load_acquire(&ctx->created))
+	if (!res || !virtgpu_context_is_created(ctx))
 		return 0;
 	return virtgpu_context_attach(ctx, res);
 }
@@ -39,7 +39,7 @@ int virtgpu_gem_open(struct drm_gem_object *gem, struct drm_file *file)
  */
 void virtgpu_gem_close(struct drm_gem_object *gem, struct drm_file *file)
 {
-	struct virtgpu_resource *res = smp_load_acquire(&to_virtgpu_object(gem)->res);
+	struct virtgpu_resource *res = virtgpu_object_peek_resource(to_virtgpu_object(gem));
 
 	if (res)
 		virtgpu_context_detach(file->driver_priv, res);

@@ -86,10 +86,10 @@ static int virtgpu_map_ioctl(struct drm_device *drm, void *data, struct drm_file
 /* The host is done with the object; was it done well? */
 static int virtgpu_wait_result(struct virtgpu_object *obj)
 {
-	const struct virtgpu_resource *res = smp_load_acquire(&obj->res);
+	const struct virtgpu_resource *res = virtgpu_object_peek_resource(obj);
 
 	virtgpu_object_sync_for_cpu(obj);
-	return res && smp_load_acquire(&res->state) == VIRTGPU_RES_FAILED ? res->error : 0;
+	return res && virtgpu_resource_read_state(res) == VIRTGPU_RES_FAILED ? res->error : 0;
 }
 
 static int virtgpu_wait_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
@@ -136,7 +136,7 @@ static int virtgpu_resource_info_ioctl(struct drm_device *drm, void *data,
 		goto out_put;
 	}
 	/* The program is about to use the id in its commands. */
-	if (smp_load_acquire(&ctx->created))
+	if (virtgpu_context_is_created(ctx))
 		ret = virtgpu_context_attach(ctx, res);
 	info->res_handle = res->id;
 	info->size = gem->size;
@@ -223,8 +223,9 @@ VISIBLE_IF_KUNIT int virtgpu_check_blob(struct virtgpu_device *vgdev,
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_check_blob);
 
-static struct virtgpu_object *virtgpu_blob_object(struct virtgpu_device *vgdev,
-						  const struct drm_virtgpu_resource_create_blob *args)
+static struct virtgpu_object *
+virtgpu_blob_object(struct virtgpu_device *vgdev,
+		    const struct drm_virtgpu_resource_create_blob *args)
 {
 	u64 align = max_t(u64, PAGE_SIZE, vgdev->blob_alignment);
 	u64 size = ALIGN(args->size, align);

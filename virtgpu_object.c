@@ -386,6 +386,26 @@ static void virtgpu_resource_unref_done(struct virtgpu_cmd *cmd)
 	atomic_dec(&cmd->res->vgdev->num_resources);
 }
 
+static void virtgpu_resource_set_state(struct virtgpu_resource *res,
+				       enum virtgpu_resource_state state)
+{
+	/* Pairs with virtgpu_resource_read_state(). */
+	smp_store_release(&res->state, state);
+}
+
+static void virtgpu_resource_fail(struct virtgpu_resource *res, int error)
+{
+	cmpxchg(&res->error, 0, error);
+	virtgpu_resource_set_state(res, VIRTGPU_RES_FAILED);
+}
+
+static void virtgpu_object_set_resource(struct virtgpu_object *obj,
+					struct virtgpu_resource *res)
+{
+	/* Pairs with virtgpu_object_peek_resource(). */
+	smp_store_release(&obj->res, res);
+}
+
 static bool virtgpu_cmd_creates(const struct virtgpu_cmd *cmd)
 {
 	switch (cmd->info->type) {
@@ -412,7 +432,7 @@ static void virtgpu_resource_step_done(struct virtgpu_cmd *cmd)
 	if (!atomic_dec_and_test(&res->steps))
 		return;
 
-	smp_store_release(&res->state, res->error ? VIRTGPU_RES_FAILED : VIRTGPU_RES_LIVE);
+	virtgpu_resource_set_state(res, res->error ? VIRTGPU_RES_FAILED : VIRTGPU_RES_LIVE);
 	complete_all(&res->settled);
 	if (atomic_fetch_or(VIRTGPU_RES_SETTLED, &res->fate) & VIRTGPU_RES_UNOWNED)
 		virtgpu_resource_unref(res);
@@ -455,7 +475,7 @@ int virtgpu_resource_wait(struct virtgpu_resource *res)
 {
 	long left;
 
-	if (smp_load_acquire(&res->state) == VIRTGPU_RES_LIVE)
+	if (virtgpu_resource_read_state(res) == VIRTGPU_RES_LIVE)
 		return 0;
 
 	left = wait_for_completion_killable_timeout(&res->settled, virtgpu_timeout());
@@ -715,17 +735,13 @@ static bool virtgpu_resource_fits(const struct virtgpu_resource *res,
 	return res->kind == desc->kind && res->format == desc->format &&
 	       res->width == desc->width && res->height == desc->height &&
 	       res->offset == desc->offset &&
-	       smp_load_acquire(&res->state) != VIRTGPU_RES_FAILED;
+	       virtgpu_resource_read_state(res) != VIRTGPU_RES_FAILED;
 }
 
 static void virtgpu_resource_attach_done(struct virtgpu_cmd *cmd)
 {
-	struct virtgpu_resource *res = cmd->res;
-
-	if (!cmd->error)
-		return;
-	cmpxchg(&res->error, 0, cmd->error);
-	smp_store_release(&res->state, VIRTGPU_RES_FAILED);
+	if (cmd->error)
+		virtgpu_resource_fail(cmd->res, cmd->error);
 }
 
 /**
@@ -749,7 +765,7 @@ int virtgpu_resource_attach_locked(struct virtgpu_resource *res)
 
 	if (!import)
 		return 0;
-	if (smp_load_acquire(&res->state) == VIRTGPU_RES_FAILED)
+	if (virtgpu_resource_read_state(res) == VIRTGPU_RES_FAILED)
 		return res->error;
 	ret = virtgpu_dma_buf_import_sgt(res->obj);
 	if (ret)
@@ -780,7 +796,7 @@ int virtgpu_resource_attach_locked(struct virtgpu_resource *res)
  */
 bool virtgpu_resource_is_refused(const struct virtgpu_resource *res)
 {
-	return smp_load_acquire(&res->state) == VIRTGPU_RES_FAILED && !res->created;
+	return virtgpu_resource_read_state(res) == VIRTGPU_RES_FAILED && !res->created;
 }
 
 /**
@@ -806,9 +822,8 @@ static void virtgpu_resource_uncreate(struct virtgpu_resource *res)
 
 static void virtgpu_resource_lose(struct virtgpu_resource *res, int error)
 {
-	cmpxchg(&res->error, 0, error);
 	virtgpu_resource_uncreate(res);
-	smp_store_release(&res->state, VIRTGPU_RES_FAILED);
+	virtgpu_resource_fail(res, error);
 	if (res->obj->vram)
 		virtgpu_vram_lose(res->obj);
 }
@@ -819,8 +834,7 @@ static void virtgpu_resource_rebuilt(struct virtgpu_cmd *cmd)
 		return;
 	if (virtgpu_cmd_creates(cmd))
 		virtgpu_resource_uncreate(cmd->res);
-	cmpxchg(&cmd->res->error, 0, cmd->error);
-	smp_store_release(&cmd->res->state, VIRTGPU_RES_FAILED);
+	virtgpu_resource_fail(cmd->res, cmd->error);
 }
 
 static int virtgpu_resource_rebuild_locked(struct virtgpu_resource *res, struct list_head *cmds)
@@ -863,7 +877,7 @@ static void virtgpu_resource_rebuild(struct virtgpu_resource *res, struct list_h
 		     (res->kind == VIRTGPU_RES_BLOB && res->blob_mem == VIRTGPU_BLOB_MEM_GUEST);
 	int ret = VIRTGPU_LOST;
 
-	switch (smp_load_acquire(&res->state)) {
+	switch (virtgpu_resource_read_state(res)) {
 	case VIRTGPU_RES_CREATING:
 		/* by whoever came after the reset */
 		return;
@@ -964,7 +978,7 @@ struct virtgpu_resource *virtgpu_object_get_resource(struct virtgpu_object *obj,
 		/* Programs know an import by its blob, if there can be one. */
 		if (!IS_ERR(res) && !obj->res &&
 		    (desc->kind == VIRTGPU_RES_BLOB || !virtgpu_object_wants_blob(obj)))
-			smp_store_release(&obj->res, virtgpu_resource_get(res));
+			virtgpu_object_set_resource(obj, virtgpu_resource_get(res));
 	}
 	dma_resv_unlock(gem->resv);
 	return res;
@@ -990,7 +1004,7 @@ int virtgpu_object_init_resource(struct virtgpu_object *obj,
 	dma_resv_unlock(obj->base.base.resv);
 	if (IS_ERR(res))
 		return PTR_ERR(res);
-	smp_store_release(&obj->res, res);
+	virtgpu_object_set_resource(obj, res);
 	return 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_object_init_resource);
@@ -1018,7 +1032,7 @@ static struct virtgpu_resource *virtgpu_object_make_resource(struct virtgpu_obje
 	if (IS_ERR(res))
 		return res;
 	virtgpu_resource_put(res);
-	return smp_load_acquire(&obj->res);
+	return virtgpu_object_peek_resource(obj);
 }
 
 /**
@@ -1034,13 +1048,13 @@ static struct virtgpu_resource *virtgpu_object_make_resource(struct virtgpu_obje
  */
 struct virtgpu_resource *virtgpu_object_resource(struct virtgpu_object *obj)
 {
-	struct virtgpu_resource *res = smp_load_acquire(&obj->res);
+	struct virtgpu_resource *res = virtgpu_object_peek_resource(obj);
 
 	if (unlikely(!res))
 		res = virtgpu_object_make_resource(obj);
 	if (IS_ERR(res))
 		return res;
-	return smp_load_acquire(&res->state) == VIRTGPU_RES_FAILED ? ERR_PTR(res->error) : res;
+	return virtgpu_resource_read_state(res) == VIRTGPU_RES_FAILED ? ERR_PTR(res->error) : res;
 }
 
 /**

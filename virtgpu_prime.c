@@ -40,6 +40,7 @@ static void virtgpu_uuid_done(struct virtgpu_cmd *cmd)
 		import_uuid(&res->uuid, resp->uuid);
 		state = VIRTGPU_UUID_VALID;
 	}
+	/* Pairs with virtgpu_virtio_get_uuid(). */
 	smp_store_release(&res->uuid_state, state);
 	complete_all(&res->uuid_answered);
 }
@@ -92,7 +93,7 @@ int virtio_gpu_resource_assign_uuid(struct virtgpu_device *vgdev, struct virtgpu
 static int virtgpu_virtio_get_uuid(struct dma_buf *buf, uuid_t *uuid)
 {
 	struct virtgpu_object *obj = to_virtgpu_object(buf->priv);
-	struct virtgpu_resource *res = smp_load_acquire(&obj->res);
+	struct virtgpu_resource *res = virtgpu_object_peek_resource(obj);
 	long left;
 
 	if (!res || READ_ONCE(res->uuid_state) == VIRTGPU_UUID_NONE)
@@ -102,6 +103,7 @@ static int virtgpu_virtio_get_uuid(struct dma_buf *buf, uuid_t *uuid)
 		virtgpu_report_slow(res->vgdev, "the request of a UUID");
 	if (left <= 0)
 		return left ?: -ETIMEDOUT;
+	/* Pairs with virtgpu_uuid_done(). */
 	if (smp_load_acquire(&res->uuid_state) != VIRTGPU_UUID_VALID)
 		return -ENODEV;
 	uuid_copy(uuid, &res->uuid);
