@@ -8,7 +8,7 @@ LAB := lab/lab
 Q := $(if $(filter 1,$(V)),,@)
 export V
 
-.PHONY: all help setup lab run check check-debug hunt conformance selftests device intree install clean
+.PHONY: all help setup lab run check check-debug check-kcsan hunt conformance selftests device intree install clean
 
 all:
 	$(Q)test -f $(KDIR)/Makefile || { \
@@ -25,6 +25,7 @@ help:
 	@echo "make check-debug         ... on a kernel with KASAN, lockdep and more (built once)"
 	@echo "make hunt                fuzzers: hosts and programs that do everything wrong"
 	@echo "make conformance IGT=DIR run the tests of IGT GPU Tools, of which DIR is a build"
+	@echo "make check-kcsan         what runs in parallel, on a kernel that looks for data races"
 	@echo "make selftests           build the test programs, into out/selftests"
 	@echo "make device              build the scripted GPU alone, out/device/virtgpu-device"
 	@echo "make intree KSRC=DIR     put the driver into the kernel tree DIR, in place of its own"
@@ -56,6 +57,12 @@ check: lab
 check-debug: lab
 	$(Q)$(LAB) kernel debug
 	$(Q)$(MAKE) check KERNEL=debug
+
+# What queues commands, signals fences and submits, under load
+check-kcsan: lab
+	$(Q)$(LAB) kernel kcsan
+	$(Q)$(MAKE) check KERNEL=kcsan SETUP='checkers 2d gl dev' \
+		TESTS='checkers flip cursor damage gpu_exec gpu_sync gpu_stress gpu_context prime_fence dev_*'
 
 hunt: lab
 	$(Q)$(MAKE) check SETUP='hostile gl-reset fuzz-2d fuzz-gl fuzz-dev'

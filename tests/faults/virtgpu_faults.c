@@ -7,6 +7,8 @@
 
 #include <linux/dma-mapping.h>
 #include <linux/gfp.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
 #include <linux/list.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -208,6 +210,31 @@ static int bounds(void)
 	return READ_ONCE(numbers[hidden(5)]) & 0;
 }
 
+static int raced;
+
+static int racer(void *unused)
+{
+	while (!kthread_should_stop()) {
+		raced++;
+		cond_resched();
+	}
+	return 0;
+}
+
+static int race(void)
+{
+	struct task_struct *other = kthread_run(racer, NULL, "racer");
+	unsigned long end = jiffies + 3 * HZ;
+
+	if (IS_ERR(other))
+		return PTR_ERR(other);
+	while (time_before(jiffies, end)) {
+		raced++;
+		cond_resched();
+	}
+	return kthread_stop(other);
+}
+
 /* No bugs: these fail when the kernel is told so. */
 static int slab(void)
 {
@@ -246,6 +273,7 @@ static const struct fault faults[] = {
 	FAULT(list_twice),
 	FAULT(shift),
 	FAULT(bounds),
+	FAULT(race),
 	FAULT(slab),
 	FAULT(pages),
 };
