@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0 OR MIT
-"""Builds as tests: no warning of the compiler or of sparse, on any kernel.
+"""Builds as tests: no warning of the compiler, of sparse or of checkpatch.
 
 What each printed is kept as out/build/NAME.log.
 """
@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+from glob import glob
 
 from programs import SOURCE, selftests
 from tap import Result
@@ -17,6 +18,35 @@ PROBES = os.path.join(SOURCE, 'tests', 'build')
 WARNING = re.compile(r'\bwarning:|\berror:|\*\*\*|^make.*Error', re.I)
 GENERATED = re.compile(r'\.mod\.o$|\.module-common\.o$')
 FLOOR = '6.12'
+GENERATED_HEADER = 'virtgpu_config.h'
+
+# checkpatch.pl comes with a kernel's source, which the lab has for this kernel
+SOURCE_KERNEL = 'debug'
+CHECKPATCH = f'/lab/boot/{SOURCE_KERNEL}/source/scripts/checkpatch.pl'
+
+# What checkpatch reports that is right as it is
+KERNEL_STYLE = (
+    'LINUX_VERSION_CODE',       # the oldest kernel is told by an #error
+    'CONSTANT_COMPARISON',      # ... in that very line
+    'ALLOC_WITH_SIZEOF',        # kzalloc_obj() is not in every 6.12
+    'UNCOMMENTED_DEFINITION',   # locks are explained in the structure's kernel-doc
+    'MACRO_ARG_REUSE',          # of types and names, which have no side effects
+    'ENOSYS',                   # is what programs expect of a host without 3D
+)
+# Programs have no kernel headers, and those of libdrm have names of their own
+PROGRAM_STYLE = (
+    *KERNEL_STYLE, 'CAMELCASE', 'PREFER_KERNEL_TYPES', 'ARRAY_SIZE', 'BIT_MACRO', 'STRCPY',
+    'PREFER_DEFINED_ATTRIBUTE_MACRO', 'PREFER_FALLTHROUGH', 'VOLATILE',
+    # The harness's macros: some are loops, some take types, some return
+    'BRACES', 'SPACING', 'COMPLEX_MACRO', 'MACRO_WITH_FLOW_CONTROL',
+    'EMBEDDED_FUNCTION_NAME',   # as words
+)
+STYLE = {
+    'the driver and the modules': (KERNEL_STYLE, (
+        'virtgpu_*.[ch]', 'tests/modules/*.[ch]', 'tests/faults/*.[ch]', 'tests/kunit/*.[ch]')),
+    'the programs': (PROGRAM_STYLE, (
+        'tests/device/*.[ch]', 'tests/selftests/*.[ch]', 'tests/selftests/include/*.h')),
+}
 
 
 def run(log, argv):
@@ -108,5 +138,31 @@ def selftest_build():
     return result
 
 
+def checkpatch(log, ignored, paths):
+    """What checkpatch says of files: its exit code and its lines."""
+    return run(log, [CHECKPATCH, '--strict', '--no-tree', '--no-summary', '--terse',
+                     '--show-types', '--ignore', ','.join(ignored), '-f', *paths])
+
+
+def style():
+    """No report of checkpatch, but of the fault that is put into tests/build/style.c."""
+    names = [f'checkpatch: {what}' for what in STYLE] + ['checkpatch finds a planted fault']
+    if not os.path.exists(CHECKPATCH):
+        why = f"the kernel '{SOURCE_KERNEL}' is not built: lab/lab kernel {SOURCE_KERNEL}"
+        return [Result(name, 'skip', why) for name in names]
+    results = []
+    for name, (ignored, patterns) in zip(names, STYLE.values()):
+        paths = [os.path.relpath(path, SOURCE) for pattern in patterns
+                 for path in sorted(glob(os.path.join(SOURCE, pattern)))
+                 if os.path.basename(path) != GENERATED_HEADER]
+        code, lines = checkpatch(name.replace(' ', '-'), ignored, paths)
+        what = 'fail' if code or lines or not paths else 'pass'
+        results.append(Result(name, what, ' | '.join(lines[:5])))
+    _, lines = checkpatch('checkpatch-control', PROGRAM_STYLE, ['tests/build/style.c'])
+    found = any('style.c:' in line and 'LONG_LINE' in line for line in lines)
+    results.append(Result(names[-1], 'pass' if found else 'fail', '' if found else str(lines[:5])))
+    return results
+
+
 def others():
-    return [floor(), selftest_build()]
+    return [floor(), selftest_build(), *style()]
