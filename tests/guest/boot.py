@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import coverage
 import programs
 from agent import Agent, ScriptedAgent
 from panic import panic_results
@@ -30,7 +31,7 @@ CMDLINE = ('console=tty0 console=ttyS0,115200 loglevel=6 sysrq_always_enabled '
 # and would hide it from kmemleak; with any flag there are none.
 SLOW = 6
 CHECKED_CMDLINE = 'kasan_multi_shot slab_debug=F'
-CHECKED_LAST = 'afterwards'
+CHECKED_LAST = ('afterwards', 'coverage')
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Job:
         self.timeout *= self.slow
         self.limit *= self.slow
         if checked(self.kernel) and SETUPS[self.setup].kernels == 'all':
-            self.programs = [*self.programs, CHECKED_LAST]
+            self.programs = [*self.programs, *CHECKED_LAST]
 
     @property
     def slow(self):
@@ -216,6 +217,8 @@ class Guest:
         self.tap.close()
         if not self.crashed:
             self.stream.finish(self.last_words())
+        if any(r.name == 'coverage: kept' and r.what == 'pass' for r in self.stream.results):
+            coverage.take(self.qemu.scratch_path, self.job.out)
         return self.stream.results
 
 

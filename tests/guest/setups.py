@@ -19,7 +19,7 @@ class Setup:
     scripted: tuple = ()     # options of the scripted GPU (tests/device), if it is one
     only: tuple = ('*',)     # programs that run here (shell patterns) ...
     never: tuple = ('timing*', 'crash', 'reload', 'show*', 'gpu_*', 'gl_*', 'dev_*',
-                    'checkers', 'afterwards', 'igt', 'fuzz_*',
+                    'checkers', 'afterwards', 'coverage', 'igt', 'fuzz_*',
                     'reset_slow', 'unplug_host')   # ... and do not
 
     def suits(self, checked):
