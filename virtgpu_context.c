@@ -531,7 +531,7 @@ void virtgpu_context_detach(struct virtgpu_context *ctx, struct virtgpu_resource
 	if (!virtgpu_context_has(ctx, res))
 		return;
 	xa_erase(&ctx->attached, res->id);
-	if (ctx->error || smp_load_acquire(&res->state) != VIRTGPU_RES_LIVE ||
+	if (ctx->error || virtgpu_resource_read_state(res) != VIRTGPU_RES_LIVE ||
 	    !list_empty_careful(&ctx->jobs))
 		return;
 	cmd = virtgpu_context_cmd(ctx, VIRTGPU_CTX_DETACH_RESOURCE);

@@ -807,7 +807,7 @@ bool virtgpu_resource_is_refused(const struct virtgpu_resource *res)
  */
 bool virtgpu_resource_has_failed(const struct virtgpu_resource *res)
 {
-	return smp_load_acquire(&res->state) == VIRTGPU_RES_FAILED;
+	return virtgpu_resource_read_state(res) == VIRTGPU_RES_FAILED;
 }
 
 /* ---- after a reset ------------------------------------------------------ */
