@@ -60,9 +60,24 @@ static inline void virtgpu_dma_fence_init(struct dma_fence *fence,
 {
 #ifdef VIRTGPU_HAVE_FENCE_INLINE_LOCK
 	lock = NULL;
+#else
+	__module_get(THIS_MODULE);
 #endif
 	dma_fence_init64(fence, ops, lock, context, seqno);
 }
+
+/* A fence that does not let go of its driver's functions keeps the module. */
+#ifdef VIRTGPU_HAVE_FENCE_INLINE_LOCK
+#define VIRTGPU_FENCE_COMPAT_OPS
+#else
+static inline void virtgpu_dma_fence_release(struct dma_fence *fence)
+{
+	dma_fence_free(fence);
+	module_put(THIS_MODULE);
+}
+
+#define VIRTGPU_FENCE_COMPAT_OPS .release = virtgpu_dma_fence_release,
+#endif
 
 /* A fence lets go of its driver's functions when it has signalled. */
 static inline const struct dma_fence_ops *virtgpu_dma_fence_ops(const struct dma_fence *fence)

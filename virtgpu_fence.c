@@ -22,11 +22,12 @@ static const char *virtgpu_fence_timeline_name(struct dma_fence *fence)
 
 /*
  * No .release and no .wait, so that the fence lets go of this module once it
- * has signalled, where the kernel can do that.
+ * has signalled; where the kernel cannot do that it keeps the module.
  */
 static const struct dma_fence_ops virtgpu_fence_ops = {
 	.get_driver_name = virtgpu_fence_driver_name,
 	.get_timeline_name = virtgpu_fence_timeline_name,
+	VIRTGPU_FENCE_COMPAT_OPS
 };
 
 /**

@@ -111,6 +111,43 @@ FIXTURE_TEARDOWN(unplug)
 	EXPECT_EQ(0, module_load());
 }
 
+FIXTURE(fence) {
+	int fence;
+};
+
+FIXTURE_SETUP(fence)
+{
+	ASSERT_EQ(0, find_device());
+}
+
+FIXTURE_TEARDOWN(fence)
+{
+	EXPECT_EQ(0, module_remove_soon());
+	EXPECT_EQ(0, module_load());
+}
+
+/* What a program keeps of a fence does not need the module, or else keeps it. */
+TEST_F_TIMEOUT(fence, outlives_the_module, UNPLUG_TEST)
+{
+	struct drm_virtgpu_execbuffer nop = gpu_nop();
+	int fd = gpu_open(), ret;
+
+	ASSERT_LE(0, fd);
+	if (!gpu_has(fd, VIRTGPU_PARAM_3D_FEATURES)) {
+		close(fd);
+		SKIP(return, "the host has no 3D");
+	}
+	ASSERT_EQ(0, gpu_exec_fence(fd, &nop, &self->fence));
+	ASSERT_EQ(0, gpu_fence_wait(self->fence, KMS_WAIT_MS));
+	close(fd);
+	ret = module_remove();
+	EXPECT_TRUE(!ret || ret == -EAGAIN);
+	EXPECT_EQ(1, gpu_fence_status(self->fence));
+	close(self->fence);
+	if (!ret)
+		EXPECT_EQ(0, module_load());
+}
+
 FIXTURE_VARIANT(unplug) {
 	int (*unplug)(void);
 	int (*plug)(void);
