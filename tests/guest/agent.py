@@ -11,6 +11,9 @@ answer says at which OFFSET and of what LENGTH.
     resize HEAD W H   the output's window now has this size (0 0: no output)
     cursor HEAD       the cursor as the host shows it, 32-bit words
                       -> ok W H HOTX HOTY OFFSET LENGTH (all 0: hidden)
+    snapshot          keep the guest as it is now; ok saved
+    restore           put it back: the answer comes to who asked for the snapshot,
+                      again: ok restored
     mark              forget QEMU's trace so far
     trace REGEX       lines of the trace since the mark -> ok N OFFSET LENGTH
 
@@ -143,6 +146,14 @@ class Agent:
         self.heads[head].resize(width, height)
         self.settle()
         return ''
+
+    def do_snapshot(self, _):
+        self.qemu.snapshot('snapshot-save')
+        return 'saved'
+
+    def do_restore(self, _):
+        self.qemu.snapshot('snapshot-load')
+        return 'restored'
 
     def follow_cursors(self):
         """Takes in which heads show a cursor, from what the trace has new."""

@@ -106,7 +106,9 @@ def payload(job, dir):
         shutil.copy(path, os.path.join(root, 'selftests', name))
     shutil.copytree(os.path.join(HERE, 'programs'), os.path.join(root, 'programs'))
     shutil.copy(os.path.join(HERE, 'guest'), os.path.join(root, 'run'))
-    shutil.copy(os.path.join(HERE, 'tap.sh'), root)
+    for file in (os.path.join(HERE, 'tap.sh'), os.path.join(HERE, 'resume'),
+                 os.path.join(SOURCE, 'lab', 'recipe', 'init')):
+        shutil.copy(file, root)
     if not job.stock:
         shutil.copytree(module_dir(job.kernel), os.path.join(root, 'modules'))
     with open(os.path.join(root, 'plan'), 'w', encoding='utf-8') as plan:
@@ -181,14 +183,14 @@ class Guest:
         while b'\n' in self.text:
             line, self.text = self.text.split(b'\n', 1)
             line = line.decode(errors='replace').rstrip('\r')
-            if line == '# crash':
-                self.crash()
+            if line.startswith('# crash'):
+                self.crash(screen='dark' not in line)
             else:
                 self.stream.line(line)
 
-    def crash(self):
+    def crash(self, screen):
         """The guest is about to crash itself, and says so."""
-        for result in panic_results(self.qemu, self.serial, self.job.out, self.dir):
+        for result in panic_results(self.qemu, self.serial, self.job.out, self.dir, screen):
             self.add(result)
         self.crashed = True
 

@@ -141,7 +141,8 @@ class Qemu:
             '-device', 'virtio-blk-pci,drive=lab,serial=lab',
             '-drive', f'file={self.scratch_path},format=raw,if=none,id=scratch',
             '-device', 'virtio-blk-pci,drive=scratch,serial=scratch',
-            *self.scripted_args(memory), '-device', setup.device_arg(),
+            *self.swap_args(dir), *self.scripted_args(memory),
+            *self.slot_args(), '-device', setup.device_arg(),
             '-chardev', self.console(out, terminal), '-serial', 'chardev:console',
             '-trace', 'virtio_gpu_*', '-D', self.trace_path,
         ]
@@ -179,14 +180,47 @@ class Qemu:
         kind = 'stdio,signal=off' if terminal else 'null'
         return f'{kind},id=console,logfile={os.path.join(out, "serial.log")}'
 
+    def swap_args(self, dir):
+        """A disk that a guest can hibernate to, empty."""
+        if not self.setup.swap:
+            return []
+        path = os.path.join(dir, 'swap')
+        with open(path, 'wb') as file:
+            file.truncate(2 << 30)
+        return ['-drive', f'file={path},format=raw,if=none,id=swap',
+                '-device', 'virtio-blk-pci,drive=swap,serial=swap']
+
     def scripted_args(self, memory):
         """What a GPU in another process needs: memory to share, and a connection."""
         if not self.device:
             return []
         return ['-object', f'memory-backend-memfd,id=shared,size={memory},share=on',
                 '-machine', 'memory-backend=shared',
-                '-chardev', f'socket,id=gpu0,path={self.device.socket_path}',
-                '-device', 'pcie-root-port,id=gpu0-port,chassis=1']
+                '-chardev', f'socket,id=gpu0,path={self.device.socket_path}']
+
+    def slot_args(self):
+        return ['-device', 'pcie-root-port,id=gpu0-port,chassis=1'] if self.setup.in_slot() else []
+
+    def snapshot(self, job, limit=120):
+        """Saves the machine, its memory and devices, or goes back to that, the lab's
+        disk with it. The scratch disk stays as it is."""
+        self.qmp.command('stop')
+        disk = next(d['inserted']['node-name'] for d in self.qmp.command('query-block')
+                    if d['device'] == 'lab')
+        self.qmp.command(job, **{'job-id': job, 'tag': 'lab', 'vmstate': disk,
+                                 'devices': [disk]})
+        deadline = time.monotonic() + limit
+        while True:
+            state = next(j for j in self.qmp.command('query-jobs') if j['id'] == job)
+            if state['status'] == 'concluded':
+                break
+            if time.monotonic() > deadline:
+                raise QmpError(f'{job} takes longer than {limit} s')
+            time.sleep(0.1)
+        self.qmp.command('job-dismiss', id=job)
+        if 'error' in state:
+            raise QmpError(state['error'])
+        self.qmp.command('cont')
 
     def unplug(self):
         """Takes the GPU in another process away, which the guest has to allow."""

@@ -16,21 +16,27 @@ class Setup:
     gl: bool = False         # drawn by OpenGL: needs an X display, has no RFB
     kernels: str = 'all'     # or 'plain', or 'checked': those it is for
     hunt: bool = False       # looks for what nobody knows yet: only when it is named
+    port: bool = False       # the device is in a PCIe slot of its own
+    swap: bool = False       # a disk to hibernate to
     scripted: tuple = ()     # options of the scripted GPU (tests/device), if it is one
     only: tuple = ('*',)     # programs that run here (shell patterns) ...
-    never: tuple = ('timing*', 'crash', 'reload', 'show*', 'gpu_*', 'gl_*', 'dev_*',
-                    'checkers', 'afterwards', 'coverage', 'igt', 'fuzz_*',
+    never: tuple = ('timing*', 'crash*', 'reload', 'show*', 'gpu_*', 'gl_*', 'dev_*',
+                    'checkers', 'afterwards', 'coverage', 'igt', 'fuzz_*', 'power*',
                     'reset_slow', 'unplug_host')   # ... and do not
 
     def suits(self, checked):
         """Whether it is for kernels with checks built in, or without."""
         return self.kernels in ('all', 'checked' if checked else 'plain')
 
+    def in_slot(self):
+        return self.port or bool(self.scripted)
+
     def device_arg(self):
+        slot = ',bus=gpu0-port' if self.in_slot() else ''
         if self.scripted:
-            return f'{self.device},id=gpu0,chardev=gpu0,bus=gpu0-port'
+            return f'{self.device},id=gpu0,chardev=gpu0{slot}'
         heads = f',max_outputs={self.heads}' if self.heads > 1 else ''
-        return f'{self.device},id=gpu0{heads}'
+        return f'{self.device},id=gpu0{heads}{slot}'
 
 
 # The scripted GPU, as QEMU's generic device
@@ -58,6 +64,15 @@ SETUPS = {
                         append='swiotlb=force', only=SHARING),
     '2d4': Setup('virtio-gpu-pci', 'four outputs, no 3D', heads=4,
                  only=('hotplug', 'lease', 'outputs', 'plane')),
+    # Its GPU is not reset in a sleep; that of the other set-ups is
+    'power': Setup('virtio-gpu-pci,x-pcie-pm-no-soft-reset=on',
+                   'sleep, hibernation, snapshots, a new kernel', port=True, swap=True,
+                   append='rdinit=/payload/resume', kernels='plain',
+                   only=('power*',), never=('power_gpu',)),
+    'power-gl': Setup('virtio-gpu-gl-pci,blob=on,hostmem=512M,venus=on',
+                      'hibernation with OpenGL', gl=True, swap=True,
+                      append='rdinit=/payload/resume', kernels='plain',
+                      only=('power_gpu',), never=()),
     'vga': Setup('virtio-vga', 'the variant that is VGA compatible',
                  only=('console', 'hotplug')),
     # The allocator checks and counts each object: slow, and nothing is cached
@@ -65,6 +80,8 @@ SETUPS = {
                   append='slab_debug=FZPU', only=('reload',), never=()),
     'panic': Setup('virtio-gpu-pci', 'ends in a crash: its last picture is judged',
                    only=('crash',), never=()),
+    'panic-late': Setup('virtio-gpu-pci', 'ends in a crash without a device',
+                        kernels='plain', only=('crash_late',), never=()),
     # They report a bug each, so that nothing else can run here
     'checkers': Setup('virtio-gpu-pci', 'controls: the checks of the kernel are alive',
                       kernels='checked', only=('checkers',), never=()),

@@ -31,6 +31,8 @@ TROUBLE = re.compile('|'.join((
     r'sleeping function called', r'list_(add|del) corruption',
     r'Bad page', r'Objects remaining', r'timed out', r'page allocation failure',
     r'segfault')), re.I)
+# ... nor in that of a guest that shuts down
+AT_THE_END = re.compile(r'resetting the device')
 # ... but for what a processor of this kind says at boot
 HARMLESS = re.compile(r'Spectre|RETBleed|mitigation|clocksource')
 # A line of the driver or of DRM
@@ -185,6 +187,8 @@ class Stream:
         self.program = Program('shutdown')
         for text in rest:
             self.program.log.text(text)
+            if AT_THE_END.search(text):
+                self.program.log.hits.append(text)
         self.program.results.append(Result('shutdown', 'pass'))
         self.done = True
         self.close(0)

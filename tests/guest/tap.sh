@@ -92,6 +92,19 @@ connected()
 	modetest -M virtio_gpu -c | awk '$3 == "connected" { print $1 }'
 }
 
+# start_flips: a client that flips for ten minutes; fails when it does not flip
+start_flips()
+{
+	for_a_while 600 setsid modetest -M virtio_gpu -s "$(connected | head -n 1):#0" -v \
+		> /tmp/flips 2>&1 &
+	disown -a
+	for ((i = 0; i < 300; i++)); do
+		! grep -qs freq /tmp/flips || return 0
+		sleep 0.2
+	done
+	return 1
+}
+
 # leaks: memory that nothing points to any more (kernels with kmemleak). What is
 # younger than 5 s is not told, nor what was not lost in some scans in a row; the
 # first scan only takes in what objects contain.

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Queues that break under the driver of a virtio GPU.
+ * Queues that break under the driver of a virtio GPU, and a panic without it.
  */
 
 #include <linux/delay.h>
 #include <linux/module.h>
+#include <linux/panic.h>
 #include <linux/pci.h>
+#include <linux/reboot.h>
 #include <linux/string.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
@@ -92,6 +94,7 @@ static int test_break_queue(struct virtio_device *vdev, struct virtqueue *vq)
 	u16 index = virtio16_to_cpu(vdev, READ_ONCE(used->idx));
 
 	used->ring[index % vring->num].id = cpu_to_virtio32(vdev, vring->num);
+	/* the index comes last, as the device has it */
 	smp_store_release(&used->idx, cpu_to_virtio16(vdev, index + 1));
 	vring_interrupt(0, vq);
 	return virtqueue_is_broken(vq) ? 0 : -EAGAIN;
@@ -127,4 +130,23 @@ int test_break(struct test_file *file, void *data)
 	device_unlock(dev);
 	put_device(dev);
 	return ret;
+}
+
+static int test_panic_now(struct sys_off_data *data)
+{
+	panic("virtgpu_test: after the devices were shut down");
+	return NOTIFY_DONE;
+}
+
+int test_panic(struct test_file *file, void *arg)
+{
+	struct sys_off_handler *handler;
+
+	handler = register_sys_off_handler(SYS_OFF_MODE_RESTART_PREPARE, SYS_OFF_PRIO_DEFAULT,
+					   test_panic_now, NULL);
+	if (IS_ERR(handler))
+		return PTR_ERR(handler);
+	/* for good: the machine restarts */
+	__module_get(THIS_MODULE);
+	return 0;
 }

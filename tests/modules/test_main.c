@@ -39,6 +39,7 @@ static const struct test_ioctl test_ioctls[] = {
 	TEST_IOCTL(ACCESS, test_access),
 	TEST_IOCTL(UUID, test_uuid),
 	TEST_IOCTL(BREAK, test_break),
+	TEST_IOCTL(PANIC, test_panic),
 };
 
 union test_arg {

@@ -41,6 +41,7 @@ int test_detach(struct test_file *file, void *arg);
 int test_access(struct test_file *file, void *arg);
 int test_uuid(struct test_file *file, void *arg);
 int test_break(struct test_file *file, void *arg);
+int test_panic(struct test_file *file, void *arg);
 void test_imports_release(struct test_file *file);
 
 struct dma_fence *test_fence_create(void);

@@ -238,4 +238,7 @@ struct virtgpu_test_break {
 #define VIRTGPU_TEST_UUID	_IOWR('V', 0x0b, struct virtgpu_test_uuid)
 #define VIRTGPU_TEST_BREAK	_IOW('V', 0x0c, struct virtgpu_test_break)
 
+/* The kernel panics when it restarts, after its devices were shut down. */
+#define VIRTGPU_TEST_PANIC	_IO('V', 0x0d)
+
 #endif

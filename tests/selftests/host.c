@@ -186,6 +186,28 @@ int host_qmp(const char *json)
 	return ask(request, NULL, 0, ANSWER_MS);
 }
 
+#define SNAPSHOT_MS	150000
+
+/*
+ * host_snapshot - the host keeps the guest as it is now
+ * @restored: set when this is the guest after host_restore(), which goes on from
+ *	      here
+ */
+int host_snapshot(bool *restored)
+{
+	char answer[32];
+	int ret = ask("snapshot", answer, sizeof(answer), SNAPSHOT_MS);
+
+	*restored = !ret && strstr(answer, "restored");
+	return ret;
+}
+
+/* Does not return, unless it fails: host_snapshot() does, again. */
+int host_restore(void)
+{
+	return ask("restore", NULL, 0, SNAPSHOT_MS) ?: -EIO;
+}
+
 int host_mark(void)
 {
 	return ask("mark", NULL, 0, ANSWER_MS);

@@ -46,6 +46,8 @@ int host_get_cursor(unsigned int head, struct host_cursor *cursor);
 int host_mark(void);
 int host_trace(const char *pattern, char **lines);
 int host_qmp(const char *json);
+int host_snapshot(bool *restored);
+int host_restore(void);
 
 bool host_scripted(void);
 int host_device(char *answer, size_t size, const char *fmt, ...)

@@ -262,23 +262,45 @@ static bool bad_line(const char *line)
 }
 
 /* Number of kernel log lines since kms_open() that tell of a fault. */
+/* The next line of the log; false when there is none yet. */
+static bool klog_line(int fd, char *line, size_t size)
+{
+	ssize_t len;
+
+	do {
+		len = read(fd, line, size - 1);
+	} while (len < 0 && errno == EPIPE);
+	line[len > 0 ? len : 0] = 0;
+	return len > 0;
+}
+
 static int klog_faults(int fd)
 {
 	char line[8192];
-	ssize_t len;
 	int bad = 0;
 
-	while ((len = read(fd, line, sizeof(line) - 1)) > 0 ||
-	       (len < 0 && errno == EPIPE)) {
-		if (len < 0)
-			continue;
-		line[len] = 0;
+	while (klog_line(fd, line, sizeof(line))) {
 		if (bad_line(line)) {
 			fprintf(stderr, "# kernel log: %s", line);
 			bad++;
 		}
 	}
 	return bad;
+}
+
+/*
+ * kms_logged - look for a text in the kernel's log
+ *
+ * Returns: the number of lines with it since kms_open() or the last call.
+ */
+int kms_logged(struct kms *k, const char *text)
+{
+	char line[8192];
+	int n = 0;
+
+	while (klog_line(k->klog, line, sizeof(line)))
+		n += !!strstr(line, text);
+	return n;
 }
 
 /*

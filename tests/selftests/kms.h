@@ -58,6 +58,7 @@ struct kms {
 
 int kms_open(struct kms *k);
 int kms_close(struct kms *k);
+int kms_logged(struct kms *k, const char *text);
 int kms_open_node(int type, int *minor);
 int kms_open_driver(const char *driver, int type, unsigned int index, int *minor);
 int kms_scan(struct kms *k);

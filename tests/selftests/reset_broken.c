@@ -51,22 +51,6 @@ static int use(FIXTURE_DATA(display) *self)
 	       -drmModeMoveCursor(self->k.fd, self->o->crtc, 7, 7);
 }
 
-/* How many lines of the kernel's log since the start of the test have @text. */
-static int logged(FIXTURE_DATA(display) *self, const char *text)
-{
-	char line[8192];
-	ssize_t len;
-	int n = 0;
-
-	while ((len = read(self->k.klog, line, sizeof(line) - 1)) > 0 ||
-	       (len < 0 && errno == EPIPE)) {
-		if (len > 0)
-			line[len] = 0;
-		n += len > 0 && strstr(line, text);
-	}
-	return n;
-}
-
 static bool kernel_has_wedged_event(void)
 {
 	return !system("grep -qw drm_dev_wedged_event /proc/kallsyms");
@@ -105,7 +89,7 @@ TEST_F_TIMEOUT(display, everything_comes_back, LONG_TEST)
 	EXPECT_EQ(before + 1, resets_done(self->k.minor));
 
 	snprintf(reset, sizeof(reset), "resetting the device: %s", variant->why);
-	EXPECT_EQ(1, logged(self, reset));
+	EXPECT_EQ(1, kms_logged(&self->k, reset));
 	if (kernel_has_wedged_event())
 		EXPECT_TRUE(kms_uevent_wait(uevents, "WEDGED=none", KMS_WAIT_MS));
 	close(uevents);

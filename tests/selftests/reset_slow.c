@@ -43,22 +43,6 @@ FIXTURE_TEARDOWN(slow)
 	kms_close(&self->k);
 }
 
-/* Lines of the kernel's log since the test began that complain of the host. */
-static int reports(const struct kms *k)
-{
-	char line[8192];
-	ssize_t len;
-	int n = 0;
-
-	while ((len = read(k->klog, line, sizeof(line) - 1)) > 0 ||
-	       (len < 0 && errno == EPIPE)) {
-		if (len > 0)
-			line[len] = 0;
-		n += len > 0 && strstr(line, "host has not answered");
-	}
-	return n;
-}
-
 TEST_F_TIMEOUT(slow, is_told_once_and_not_reset, SLOW_TEST)
 {
 	struct kms_fb fb;
@@ -71,7 +55,7 @@ TEST_F_TIMEOUT(slow, is_told_once_and_not_reset, SLOW_TEST)
 	EXPECT_EQ(0, kms_fb_create(&self->k, 640, 480, DRM_FORMAT_XRGB8888, &fb));
 	kms_fb_destroy(&fb);
 	EXPECT_EQ(0, resets_done(self->k.minor));
-	EXPECT_EQ(1, reports(&self->k));
+	EXPECT_EQ(1, kms_logged(&self->k, "host has not answered"));
 }
 
 /* Flips wait for such a host, longer than programs would, and none is lost. */
