@@ -55,12 +55,12 @@ static struct fuzz_pool *pool_of(struct fuzz_worker *w, enum fuzz_kind kind)
 uint32_t fuzz_value(struct fuzz_worker *w, enum fuzz_kind kind)
 {
 	const struct fuzz_ids *ids = &w->process->shared->ids[kind];
-	uint32_t value = 0;
+	uint32_t at = fuzz_pick(w, FUZZ_POOL), value = 0;
 
 	if (kind >= FUZZ_NUM_POOLS)
 		return ids->count ? ids->ids[fuzz_pick(w, ids->count)] : 0;
-	for (int i = 0; i < 6 && !value; i++)
-		value = pool_of(w, kind)->slots[fuzz_pick(w, FUZZ_POOL)];
+	for (int i = 0; i < FUZZ_POOL && !value; i++)
+		value = pool_of(w, kind)->slots[(at + i) % FUZZ_POOL];
 	return value;
 }
 
