@@ -17,7 +17,7 @@ from panic import panic_results
 from qemu import Qemu
 from programs import HERE, SOURCE
 from setups import SETUPS
-from tap import Result, Stream
+from tap import Result, Stream, excerpt
 
 LAB = '/lab'
 
@@ -150,7 +150,8 @@ class Guest:
             left = end - time.monotonic()
             if left <= 0:
                 self.add(Result('guest', 'fail',
-                                f'not done after {self.job.timeout} s: killed'))
+                                f'not done after {self.job.timeout} s: killed',
+                                excerpt(self.serial().splitlines())))
                 break
             ready = select.select([self.qemu.tap, self.qemu.agent, *self.agent.heads],
                                   [], [], min(left, 1))[0]

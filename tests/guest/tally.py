@@ -2,11 +2,16 @@
 """Runs guests and adds up what they find."""
 
 import time
+from collections import defaultdict
+from dataclasses import replace
 from functools import partial
 from threading import Lock
 
 import boot
 from tap import Result
+
+WIDTH = 200     # of what is shown of a program's lines
+SHOWN = 8       # failures of a guest that are shown at the end
 
 
 class Tally:
@@ -21,7 +26,7 @@ class Tally:
         print(f'# [{time.monotonic() - self.start:4.0f} s] {text}', flush=True)
 
     def add(self, where, result):
-        named = Result(f'{where}: {result.name}', result.what, result.why)
+        named = replace(result, name=f'{where}: {result.name}')
         with self.lock:
             self.results.append(named)
             print(self.text(named), flush=True)
@@ -29,17 +34,28 @@ class Tally:
     @staticmethod
     def text(result):
         why = f' ({result.why})' if result.why else ''
-        return f'{result.what}  {result.name}{why}'
+        said = ''.join(f'\n      | {line[:WIDTH]}' for line in result.said)
+        return f'{result.what}  {result.name}{why}{said}'
 
     def count(self, what):
         return sum(r.what == what for r in self.results)
 
+    def failures(self):
+        """Those of each guest: the first ones tell most, others follow from them."""
+        found = defaultdict(list)
+        for result in self.results:
+            if result.what == 'fail':
+                found[result.name.split(':')[0]].append(result)
+        return found
+
     def finish(self):
         """Prints the sum; returns the exit code."""
         self.say('done')
-        for result in self.results:
-            if result.what == 'fail':
+        for failures in self.failures().values():
+            for result in failures[:SHOWN]:
                 print(self.text(result))
+            if len(failures) > SHOWN:
+                print(f'fail  ... and {len(failures) - SHOWN} more of that guest')
         print(f'{self.count("pass")} passed, {self.count("fail")} failed, '
               f'{self.count("skip")} skipped')
         return 1 if self.count('fail') or not self.count('pass') else 0
@@ -53,3 +69,4 @@ def run(tally, job):
         boot.boot(job, partial(tally.add, where))
     except (SystemExit, Exception) as error:
         tally.add(where, Result('guest', 'fail', f'{type(error).__name__}: {error}'))
+    tally.say(f'{where}: over')

@@ -13,6 +13,7 @@ that only shows when it fails.
 """
 
 import re
+from collections import deque
 from dataclasses import dataclass
 
 TEST = re.compile(r'(?P<bad>not )?ok\b\s*(?P<number>\d*)\s*-?\s*(?P<name>.*?)'
@@ -40,12 +41,27 @@ OURS = re.compile(r'virtio_gpu|virtio-pci|\[drm|\bdrm_')
 ERROR = 3       # the kernel's KERN_ERR
 
 
+# What the harness of the selftests says of a test that there is nothing to say of
+CHATTER = re.compile(r'#\s+(RUN|OK|FAIL|SKIP)\b|# (Starting|PASSED|FAILED|Totals)\b|#\s*$')
+EXCERPT = 40    # lines of a kernel log that are shown from the first trouble on
+SAID = 24       # lines of a program that are kept for its next failure
+
+
 @dataclass
 class Result:
     """One test: what is 'pass', 'fail' or 'skip'."""
     name: str
     what: str
     why: str = ''
+    said: tuple = ()    # what a reader of the failure wants to see, line by line
+
+
+def excerpt(lines):
+    """The first trouble in a kernel log, and what follows it."""
+    for n, line in enumerate(lines):
+        if TROUBLE.search(line) and not HARMLESS.search(line):
+            return tuple(lines[n:n + EXCERPT])
+    return ()
 
 
 class KernelLog:
@@ -54,6 +70,7 @@ class KernelLog:
     def __init__(self):
         self.expected = []
         self.hits = []
+        self.after = []     # lines from the first of them on
 
     def record(self, line):
         """A line of /dev/kmsg; those that begin with a space are details."""
@@ -70,10 +87,11 @@ class KernelLog:
     def text(self, text, level=7):
         """What the kernel itself said."""
         bad = TROUBLE.search(text) and not HARMLESS.search(text)
-        if not bad and not (level <= ERROR and OURS.search(text)):
-            return
-        if not any(e.search(text) for e in self.expected):
-            self.hits.append(text)
+        if bad or (level <= ERROR and OURS.search(text)):
+            if not any(e.search(text) for e in self.expected):
+                self.hits.append(text)
+        if self.hits and len(self.after) < EXCERPT:
+            self.after.append(text)
 
 
 class Program:
@@ -85,6 +103,7 @@ class Program:
         self.results = []
         self.plan = None
         self.skipped = ''
+        self.said = deque(maxlen=SAID)      # since the last test
 
     def line(self, text):
         """Takes a line; says whether it was TAP."""
@@ -93,30 +112,34 @@ class Program:
             self.plan, self.skipped = int(plan[1]), plan[2] or ''
         elif test:
             self.add(test)
+        elif not CHATTER.match(text):
+            self.said.append(text)
         return plan or test or text.startswith('#')
 
     def add(self, test):
         name = f'{self.name}: {test["name"] or test["number"]}'
         if test['bad']:
-            self.results.append(Result(name, 'fail', 'see its output'))
+            self.results.append(Result(name, 'fail', said=tuple(self.said)))
         elif not test['skip']:
             self.results.append(Result(name, 'pass'))
         elif test['why']:
             self.results.append(Result(name, 'skip', test['why']))
         else:
             self.results.append(Result(name, 'fail', 'skipped without a reason'))
+        self.said.clear()
 
     def end(self, code):
         """The program is over (code None: the guest ended first)."""
         for fault in self.faults(code):
-            self.results.append(Result(self.name, 'fail', fault))
+            self.results.append(Result(self.name, 'fail', fault, tuple(self.said)))
         if code == 4 and not self.results:
             self.results.append(Result(self.name, 'skip', self.skipped))
         if self.log.hits:
             shown = self.log.hits[:5]
             more = len(self.log.hits) - len(shown)
             why = ' | '.join(shown) + (f' | and {more} more' if more else '')
-            self.results.append(Result(f'{self.name}: kernel log', 'fail', why))
+            self.results.append(Result(f'{self.name}: kernel log', 'fail', why,
+                                       tuple(self.log.after)))
         return self.results
 
     def faults(self, code):

@@ -5,7 +5,7 @@
 count=0
 failed=0
 
-# result CODE NAME [DETAIL]: one test, passed if CODE is 0
+# result CODE NAME [DETAIL]: one test, passed if CODE is 0; else the detail goes first
 result()
 {
 	count=$((count + 1))
@@ -13,8 +13,8 @@ result()
 		echo "ok $count $2"
 	else
 		failed=1
-		echo "not ok $count $2"
 		[ -z "${3-}" ] || printf '%s\n' "$3" | sed 's/^/#   /'
+		echo "not ok $count $2"
 	fi
 }
 
