@@ -49,13 +49,16 @@ skip_all()
 	exit 4
 }
 
-# ask REQUEST: the host's answer, without its 'ok'; see tests/guest/agent.py
+# ask REQUEST: the host's answer, without its 'ok'; see tests/guest/agent.py. The
+# port stays open meanwhile: what comes in while nobody has it open is lost.
 ask()
 {
-	local answer
+	local answer port
 
-	echo "$*" > /dev/ttyS1
-	read -r -t 30 answer < /dev/ttyS1
+	exec {port}<> /dev/ttyS1
+	echo "$*" >&$port
+	read -r -t 30 answer <&$port
+	exec {port}>&-
 	echo "${answer#ok }"
 	[ "${answer%% *}" = ok ]
 }
