@@ -169,6 +169,8 @@ static void virtgpu_object_free_work(struct work_struct *work)
 		virtgpu_import_release(obj);
 		return;
 	}
+	/* Nobody will read the pages again. */
+	obj->base.pages_mark_dirty_on_put = false;
 	dma_resv_lock(gem->resv, NULL);
 	virtgpu_object_unmap(obj);
 	if (obj->pages_pinned) {
@@ -239,6 +241,8 @@ struct virtgpu_object *virtgpu_object_create(struct virtgpu_device *vgdev, size_
 	shmem = drm_gem_shmem_create(&vgdev->drm, size);
 	if (IS_ERR(shmem))
 		return ERR_CAST(shmem);
+	/* Neither what programs map nor what the host writes is dirty by itself. */
+	shmem->pages_mark_dirty_on_put = true;
 	return container_of(shmem, struct virtgpu_object, base);
 }
 
