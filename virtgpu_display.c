@@ -22,6 +22,9 @@
 
 #define VIRTGPU_MAX_SIZE	16384
 
+/* QEMU refuses scan-outs that are narrower or lower, for good: they would stay dark. */
+#define VIRTGPU_MODE_MIN	16
+
 /* Refresh of modes that the host gives no timings for, in Hz. */
 #define VIRTGPU_REFRESH		60
 
@@ -263,6 +266,10 @@ static enum drm_mode_status virtgpu_mode_status(const struct drm_display_mode *m
 {
 	u64 frame_ns;
 
+	if (mode->hdisplay < VIRTGPU_MODE_MIN)
+		return MODE_H_ILLEGAL;
+	if (mode->vdisplay < VIRTGPU_MODE_MIN)
+		return MODE_V_ILLEGAL;
 	if (mode->vscan > 1)
 		return MODE_NO_VSCAN;
 	if (mode->flags & DRM_MODE_FLAG_INTERLACE)

@@ -233,9 +233,35 @@ static void mode_valid(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct drm_display_mode mode = {
+			.hdisplay = 640, .vdisplay = 480,
 			.clock = rows[i].clock, .htotal = rows[i].htotal,
 			.vtotal = rows[i].vtotal, .vscan = rows[i].vscan,
 			.flags = rows[i].flags,
+		};
+
+		KUNIT_EXPECT_EQ_MSG(test, virtgpu_crtc_mode_valid(NULL, &mode), rows[i].status,
+				    "row %u", i);
+	}
+}
+
+static void mode_size(struct kunit *test)
+{
+	static const struct {
+		u16 width;
+		u16 height;
+		enum drm_mode_status status;
+	} rows[] = {
+		{ 16, 16, MODE_OK },
+		{ 15, 16, MODE_H_ILLEGAL },
+		{ 16, 15, MODE_V_ILLEGAL },
+		{ 0, 0, MODE_H_ILLEGAL },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct drm_display_mode mode = {
+			.hdisplay = rows[i].width, .vdisplay = rows[i].height,
+			.clock = 148500, .htotal = 2200, .vtotal = 1125,
 		};
 
 		KUNIT_EXPECT_EQ_MSG(test, virtgpu_crtc_mode_valid(NULL, &mode), rows[i].status,
@@ -276,7 +302,7 @@ static void expect_preferred(struct kunit *test, struct drm_connector *connector
 static void mode_preferred(struct kunit *test)
 {
 	static const u16 sizes[][2] = {
-		{ 640, 480 }, { 1366, 768 }, { 1, 1 }, { 16384, 16384 }, { 1281, 801 },
+		{ 640, 480 }, { 1366, 768 }, { 16, 16 }, { 16384, 16384 }, { 1281, 801 },
 	};
 	struct host *host = test->priv;
 	struct drm_connector *connector = &host->vgdev->outputs[0].connector;
@@ -389,6 +415,7 @@ static struct kunit_case display_cases[] = {
 	KUNIT_CASE(edid_invalid),
 	KUNIT_CASE(edid_equal),
 	KUNIT_CASE(mode_valid),
+	KUNIT_CASE(mode_size),
 	KUNIT_CASE(mode_preferred),
 	KUNIT_CASE(display_refresh),
 	{}
