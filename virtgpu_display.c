@@ -808,6 +808,24 @@ void virtgpu_display_stop(struct virtgpu_device *vgdev)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_display_stop);
 
 /**
+ * virtgpu_display_shutdown() - turn all outputs off, for good
+ * @vgdev: the device
+ *
+ * Process context. Where there is no memory for a commit vblanks end all the same:
+ * nobody may wait for one of a device that goes.
+ */
+void virtgpu_display_shutdown(struct virtgpu_device *vgdev)
+{
+	struct drm_crtc *crtc;
+
+	if (!vgdev->num_scanouts)
+		return;
+	drm_atomic_helper_shutdown(&vgdev->drm);
+	drm_for_each_crtc(crtc, &vgdev->drm)
+		drm_crtc_vblank_off(crtc);
+}
+
+/**
  * virtgpu_display_early_init() - what must exist before events can come in
  * @vgdev: the device
  */

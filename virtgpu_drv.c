@@ -274,8 +274,7 @@ static void virtgpu_remove(struct virtio_device *vdev)
 	virtgpu_queues_fini(vgdev);
 	virtgpu_contexts_lose(vgdev, -ENODEV);
 	virtgpu_display_stop(vgdev);
-	if (vgdev->num_scanouts)
-		drm_atomic_helper_shutdown(&vgdev->drm);
+	virtgpu_display_shutdown(vgdev);
 	virtgpu_imports_unmap_all(vgdev);
 	virtgpu_objects_unmap_all(vgdev);
 	virtgpu_free(vdev, vgdev->devres);

@@ -901,6 +901,7 @@ void virtgpu_display_early_init(struct virtgpu_device *vgdev);
 int virtgpu_display_init(struct virtgpu_device *vgdev);
 bool virtgpu_display_refresh(struct virtgpu_device *vgdev);
 void virtgpu_display_stop(struct virtgpu_device *vgdev);
+void virtgpu_display_shutdown(struct virtgpu_device *vgdev);
 void virtgpu_display_changed(struct virtgpu_device *vgdev);
 struct drm_plane *virtgpu_plane_create(struct virtgpu_device *vgdev,
 				       struct virtgpu_output *output,
