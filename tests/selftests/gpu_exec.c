@@ -409,7 +409,8 @@ TEST_F_TIMEOUT(gpu, again_and_again, LONG_TEST)
 	TH_LOG("%ld submissions: %ld objects before, %ld after", n, before,
 	       after);
 	EXPECT_LT(1000, n);
-	EXPECT_GT(n / 2, after - before);
+	if (gpu_slab_is_exact())
+		EXPECT_GT(n / 2, after - before);
 	EXPECT_EQ(0, gpu_close(&bo));
 }
 

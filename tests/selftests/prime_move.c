@@ -216,7 +216,7 @@ TEST_F_TIMEOUT(import, many_while_flipping, LONG_TEST + MANY_S)
 	stats = module_stats(self->share.fd);
 	TH_LOG("%u moves, %u of them mapped, %u flips, %u pictures",
 	       stats.moves, stats.moved_mapped, flips, shots);
-	EXPECT_LE(MANY_MOVES / 10, stats.moves);
+	EXPECT_LE(MANY_MOVES / 10 / slow(), stats.moves);
 	EXPECT_LT(100, stats.moved_mapped);
 	kms_fb_destroy(&fb);
 	stats_are_good(_metadata, self->share.fd);
