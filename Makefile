@@ -22,7 +22,8 @@ help:
 	@echo "make install             install it (as root; modules_install, depmod)"
 	@echo "make run                 build it, boot a guest with it, draw, save out/run.png"
 	@echo "make check               run all tests; the last line is their sum"
-	@echo "make check-debug         ... on a kernel with KASAN, lockdep and more (built once)"
+	@echo "make check-debug         ... on a kernel with KASAN, lockdep and more, of which make"
+	@echo "                         check runs a part (built once)"
 	@echo "make hunt                fuzzers: hosts and programs that do everything wrong"
 	@echo "make conformance IGT=DIR run the tests of IGT GPU Tools, of which DIR is a build"
 	@echo "make check-kcsan         what runs in parallel, on a kernel that looks for data races"
@@ -37,6 +38,7 @@ help:
 	@echo "SETUP='2d vga'           check: these machines only (tests/guest/setups.py)"
 	@echo "TESTS='damage* tools'    check: these programs only"
 	@echo "JOBS=1                   check: guests at a time (2 where there are 2 processors)"
+	@echo "MINUTES=80               check: no guest is begun after them, which is told"
 	@echo "V=1                      show the commands"
 
 setup:
@@ -50,8 +52,13 @@ lab:
 run: lab
 	$(Q)$(LAB) enter tests/guest/show $(if $(KERNEL),--kernel $(KERNEL))
 
+# All of it contains a part of check-debug
+WHOLE := $(if $(KERNEL)$(SETUP)$(TESTS),,whole)
+
 check: lab
+	$(if $(WHOLE),$(Q)$(LAB) kernel debug)
 	$(Q)$(LAB) enter tests/guest/check $(if $(KERNEL),--kernel $(KERNEL)) \
+		$(if $(WHOLE),--debug) $(if $(MINUTES),--minutes $(MINUTES)) \
 		$(if $(JOBS),--jobs $(JOBS)) $(if $(SETUP),--setup $(SETUP)) $(if $(TESTS),--tests $(foreach t,$(TESTS),'$(t)'))
 
 check-debug: lab

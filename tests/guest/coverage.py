@@ -30,6 +30,17 @@ def take(scratch, out):
         tar.extractall(os.path.join(out, KEPT), filter='data')
 
 
+def kept(kernel):
+    """The folders with what guests of a kernel have counted."""
+    return glob(f'{SOURCE}/out/guest/{kernel}-*/{KEPT}')
+
+
+def forget(kernel):
+    """Those of an older build do not go with the compiler's notes of a new one."""
+    for folder in kept(kernel):
+        shutil.rmtree(folder)
+
+
 def counts(folder, notes):
     """(file, line): how often, of one guest. gcov wants the compiler's notes beside
     the counts, and says one JSON object for each pair."""
@@ -50,7 +61,7 @@ def counts(folder, notes):
 def merged(kernel):
     """The counts of all guests of a kernel, by file: {line: how often}."""
     files = defaultdict(Counter)
-    for folder in glob(f'{SOURCE}/out/guest/{kernel}-*/{KEPT}'):
+    for folder in kept(kernel):
         for (file, line), count in counts(folder, f'{SOURCE}/out/build/{kernel}').items():
             if os.path.exists(os.path.join(SOURCE, file)):
                 files[file][line] += count

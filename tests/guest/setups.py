@@ -2,6 +2,7 @@
 """The machines that a guest can be booted as, one row each."""
 
 from dataclasses import dataclass
+from fnmatch import fnmatch
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Setup:
     swap: bool = False       # a disk to hibernate to
     scripted: tuple = ()     # options of the scripted GPU (tests/device), if it is one
     only: tuple = ('*',)     # programs that run here (shell patterns) ...
+    debug: tuple = ()        # ... of which these are worth the time on a debug kernel
     never: tuple = ('timing*', 'crash*', 'reload', 'show*', 'gpu_*', 'gl_*', 'dev_*',
                     'checkers', 'afterwards', 'coverage', 'igt', 'fuzz_*', 'power*',
                     'reset_slow', 'unplug_host')   # ... and do not
@@ -27,6 +29,10 @@ class Setup:
     def suits(self, checked):
         """Whether it is for kernels with checks built in, or without."""
         return self.kernels in ('all', 'checked' if checked else 'plain')
+
+    def is_for_debug(self, program):
+        """Whether 'make check' runs it on the debug kernel, which is slow."""
+        return self.kernels == 'checked' or any(fnmatch(program, p) for p in self.debug)
 
     def in_slot(self):
         return self.port or bool(self.scripted)
@@ -53,6 +59,9 @@ SHARING = ('damage', 'prime', 'prime_export', 'prime_import')
 
 SETUPS = {
     '2d': Setup('virtio-gpu-pci', 'one output, no 3D',
+                debug=('addfb', 'badinput', 'console', 'cursor', 'failnth', 'flip', 'kunit',
+                       'plane', 'prime', 'prime_fence', 'prime_move', 'reset', 'reset_broken',
+                       'unplug', 'virtgpu'),
                 never=(*Setup.never, 'prime_import')),      # as 2d-two does
     '2d-two': Setup('virtio-gpu-pci', 'two devices that share buffers',
                     args=('-device', 'virtio-gpu-pci,id=gpu1'), only=('prime_import',)),
@@ -93,7 +102,8 @@ SETUPS = {
                     only=('timing*',), never=()),
     'gl': Setup('virtio-gpu-gl-pci,blob=on,hostmem=512M,venus=on',
                 'OpenGL, Vulkan and blobs', gl=True,
-                only=('gpu_*', 'gl_*', 'prime_import', 'prime_move'), never=()),
+                only=('gpu_*', 'gl_*', 'prime_import', 'prime_move'), never=(),
+                debug=('gpu_context', 'gpu_exec', 'gpu_reset', 'gpu_resource', 'gpu_sync')),
     # Once in a while the window stays black after a reset: not understood yet
     'gl-reset': Setup('virtio-gpu-gl-pci,blob=on,hostmem=512M,venus=on', '3D that comes and goes',
                       gl=True, hunt=True, only=('reset_broken', 'unplug'), never=()),
@@ -101,7 +111,9 @@ SETUPS = {
                  heads=2, scripted=SCRIPT,
                  only=('cursor', 'damage', 'dev_*', 'gpu_caps', 'gpu_context', 'plane', 'prime',
                        'prime_export', 'prime_fault', 'prime_large', 'prime_move',
-                       'prime_uuid', 'reset_slow', 'unplug_host'), never=HOSTILE),
+                       'prime_uuid', 'reset_slow', 'unplug_host'), never=HOSTILE,
+                 debug=('dev_errors', 'dev_exec', 'dev_prime', 'dev_silent', 'prime_fault',
+                        'prime_uuid', 'unplug_host')),
     'hostile': Setup(SCRIPTED, 'the same one, doing everything wrong', heads=2, hunt=True,
                      scripted=SCRIPT, only=HOSTILE, never=()),
     'fuzz-2d': Setup('virtio-gpu-pci', 'programs that do everything wrong', hunt=True,

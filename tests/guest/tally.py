@@ -14,6 +14,13 @@ WIDTH = 200     # of what is shown of a program's lines
 SHOWN = 8       # failures of a guest that are shown at the end
 
 
+def text(result):
+    """The line of a result, and those that a failure has besides."""
+    why = f' ({result.why})' if result.why else ''
+    said = ''.join(f'\n      | {line[:WIDTH]}' for line in result.said)
+    return f'{result.what}  {result.name}{why}{said}'
+
+
 class Tally:
     """The results so far; shows each, failures again at the end."""
 
@@ -22,20 +29,14 @@ class Tally:
         self.start = time.monotonic()
         self.lock = Lock()
 
-    def say(self, text):
-        print(f'# [{time.monotonic() - self.start:4.0f} s] {text}', flush=True)
+    def say(self, words):
+        print(f'# [{time.monotonic() - self.start:4.0f} s] {words}', flush=True)
 
     def add(self, where, result):
         named = replace(result, name=f'{where}: {result.name}')
         with self.lock:
             self.results.append(named)
-            print(self.text(named), flush=True)
-
-    @staticmethod
-    def text(result):
-        why = f' ({result.why})' if result.why else ''
-        said = ''.join(f'\n      | {line[:WIDTH]}' for line in result.said)
-        return f'{result.what}  {result.name}{why}{said}'
+            print(text(named), flush=True)
 
     def count(self, what):
         return sum(r.what == what for r in self.results)
@@ -53,7 +54,7 @@ class Tally:
         self.say('done')
         for failures in self.failures().values():
             for result in failures[:SHOWN]:
-                print(self.text(result))
+                print(text(result))
             if len(failures) > SHOWN:
                 print(f'fail  ... and {len(failures) - SHOWN} more of that guest')
         print(f'{self.count("pass")} passed, {self.count("fail")} failed, '
@@ -61,9 +62,13 @@ class Tally:
         return 1 if self.count('fail') or not self.count('pass') else 0
 
 
-def run(tally, job):
-    """Boots one job; whatever goes wrong with that is a failed test."""
+def run(tally, job, minutes=0):
+    """Boots one job; whatever goes wrong with that is a failed test. It is not begun
+    when there are minutes for all, and they are over."""
     where = f'{job.kernel} {job.setup}'
+    if minutes and time.monotonic() - tally.start > 60 * minutes:
+        tally.add(where, Result('guest', 'skip', f'{minutes} minutes were over (MINUTES)'))
+        return
     tally.say(where)
     try:
         boot.boot(job, partial(tally.add, where))
