@@ -41,9 +41,9 @@ STYLE = {
 }
 
 
-def run(log, argv):
+def run(log, argv, cwd=SOURCE):
     """Runs a build; returns its exit code and its lines."""
-    done = subprocess.run(argv, cwd=SOURCE, stdin=subprocess.DEVNULL, check=False,
+    done = subprocess.run(argv, cwd=cwd, stdin=subprocess.DEVNULL, check=False,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           text=True, errors='replace')
     os.makedirs(OUT, exist_ok=True)
@@ -131,9 +131,12 @@ def selftest_build():
 
 
 def checkpatch(log, ignored, paths):
-    """What checkpatch says of files: its exit code and its lines."""
+    """What checkpatch says of files: its exit code and its lines. It leaves a file
+    where it runs."""
+    os.makedirs(OUT, exist_ok=True)
     return run(log, [CHECKPATCH, '--strict', '--no-tree', '--no-summary', '--terse',
-                     '--show-types', '--ignore', ','.join(ignored), '-f', *paths])
+                     '--show-types', '--ignore', ','.join(ignored), '-f',
+                     *(os.path.relpath(path, OUT) for path in paths)], cwd=OUT)
 
 
 def style():
@@ -144,13 +147,13 @@ def style():
         return [Result(name, 'skip', why) for name in names]
     results = []
     for name, (ignored, patterns) in zip(names, STYLE.values()):
-        paths = [os.path.relpath(path, SOURCE) for pattern in patterns
+        paths = [path for pattern in patterns
                  for path in sorted(glob(os.path.join(SOURCE, pattern)))
                  if os.path.basename(path) != GENERATED_HEADER]
         code, lines = checkpatch(name.replace(' ', '-'), ignored, paths)
         what = 'fail' if code or lines or not paths else 'pass'
         results.append(Result(name, what, ' | '.join(lines[:5])))
-    _, lines = checkpatch('checkpatch-control', KERNEL_STYLE, ['tests/build/style.c'])
+    _, lines = checkpatch('checkpatch-control', KERNEL_STYLE, [os.path.join(PROBES, 'style.c')])
     found = any('style.c:' in line and 'LONG_LINE' in line for line in lines)
     results.append(Result(names[-1], 'pass' if found else 'fail', '' if found else str(lines[:5])))
     return results
