@@ -11,6 +11,7 @@ import boot
 from tap import Result
 
 WIDTH = 200     # of what is shown of a program's lines
+LAST = 900      # s that the last guests may take when there are minutes for all
 SHOWN = 8       # failures of a guest that are shown at the end
 
 
@@ -63,12 +64,15 @@ class Tally:
 
 
 def run(tally, job, minutes=0):
-    """Boots one job; whatever goes wrong with that is a failed test. It is not begun
-    when there are minutes for all, and they are over."""
+    """Boots one job; whatever goes wrong with that is a failed test. When there are
+    minutes for all, none begins after them, and each ends soon after."""
     where = f'{job.kernel} {job.setup}'
-    if minutes and time.monotonic() - tally.start > 60 * minutes:
+    left = 60 * minutes - (time.monotonic() - tally.start)
+    if minutes and left < 0:
         tally.add(where, Result('guest', 'skip', f'{minutes} minutes were over (MINUTES)'))
         return
+    if minutes:
+        job.timeout = min(job.timeout, round(left) + LAST)
     tally.say(where)
     try:
         boot.boot(job, partial(tally.add, where))
