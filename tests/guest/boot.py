@@ -30,6 +30,10 @@ CMDLINE = ('console=tty0 console=ttyS0,115200 loglevel=6 sysrq_always_enabled '
 # slab_debug: the allocator's caches of freed objects point to what was lost, too,
 # and would hide it from kmemleak; with any flag there are none.
 SLOW = 6
+
+# Why a program was not begun: Job.seconds
+OVER = 'the minutes for all are over (MINUTES)'
+
 CHECKED_CMDLINE = 'kasan_multi_shot slab_debug=F'
 CHECKED_LAST = ('afterwards', 'coverage')
 
@@ -44,6 +48,7 @@ class Job:
     append: str = ''
     timeout: int = 600
     limit: int = 300                # for each program
+    seconds: int = 0                # after them, no program of the plan begins (0: all do)
     module: str = ''                # module parameters
     qemu_args: list = field(default_factory=list)
     accel: str = ''
@@ -113,7 +118,7 @@ def payload(job, dir):
         shutil.copytree(module_dir(job.kernel), os.path.join(root, 'modules'))
     with open(os.path.join(root, 'plan'), 'w', encoding='utf-8') as plan:
         plan.write(f'programs="{" ".join(job.programs)}"\nlimit={job.limit}\n'
-                   f'slow={job.slow}\n'
+                   f'slow={job.slow}\nseconds={job.seconds}\nover="{OVER}"\n'
                    f'shell={int(job.interactive)}\nmodule="{job.module}"\n')
     initrd = os.path.join(dir, 'initrd')
     shutil.copy(f'{LAB}/boot/{job.kernel}/initramfs.img', initrd)

@@ -11,7 +11,7 @@ import boot
 from tap import Result
 
 WIDTH = 200     # of what is shown of a program's lines
-LAST = 900      # s that the last guests may take when there are minutes for all
+LAST = 900      # s that the last guests may take when the minutes for all are over
 SHOWN = 8       # failures of a guest that are shown at the end
 
 
@@ -42,6 +42,10 @@ class Tally:
     def count(self, what):
         return sum(r.what == what for r in self.results)
 
+    def over(self):
+        """Whether something was left out because the minutes were over."""
+        return any(r.why == boot.OVER for r in self.results)
+
     def failures(self):
         """Those of each guest: the first ones tell most, others follow from them."""
         found = defaultdict(list)
@@ -65,14 +69,16 @@ class Tally:
 
 def run(tally, job, minutes=0):
     """Boots one job; whatever goes wrong with that is a failed test. When there are
-    minutes for all, none begins after them, and each ends soon after."""
+    minutes for all, neither it nor any of its programs begins after them."""
     where = f'{job.kernel} {job.setup}'
     left = 60 * minutes - (time.monotonic() - tally.start)
     if minutes and left < 0:
-        tally.add(where, Result('guest', 'skip', f'{minutes} minutes were over (MINUTES)'))
+        tally.add(where, Result('guest', 'skip', boot.OVER))
         return
     if minutes:
-        job.timeout = min(job.timeout, round(left) + LAST)
+        job.seconds = round(left) + 1
+        job.timeout = min(job.timeout, job.seconds + LAST)
+        job.limit = min(job.limit, LAST - 120)
     tally.say(where)
     try:
         boot.boot(job, partial(tally.add, where))
