@@ -169,6 +169,19 @@ void virtgpu_cmd_set_context(struct virtgpu_cmd *cmd, struct virtgpu_context *ct
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_set_context);
 
 /**
+ * virtgpu_cmd_set_resource() - make a command one of a resource
+ * @cmd: the command; takes a reference to the resource
+ * @res: the resource
+ *
+ * It does not reach a device that was reset since and does not know the resource.
+ */
+void virtgpu_cmd_set_resource(struct virtgpu_cmd *cmd, struct virtgpu_resource *res)
+{
+	kref_get(&res->refs);
+	cmd->res = res;
+}
+
+/**
  * virtgpu_cmd_alloc() - allocate a command
  * @vgdev: the device
  * @id: which command

@@ -251,6 +251,7 @@ void virtgpu_cmd_put(struct virtgpu_cmd *cmd);
 bool virtgpu_cmd_busy(const struct virtgpu_cmd *cmd);
 int virtgpu_cmd_set_resp_size(struct virtgpu_cmd *cmd, u32 size);
 void virtgpu_cmd_set_context(struct virtgpu_cmd *cmd, struct virtgpu_context *ctx);
+void virtgpu_cmd_set_resource(struct virtgpu_cmd *cmd, struct virtgpu_resource *res);
 void virtgpu_cmd_complete(struct virtgpu_cmd *cmd);
 void virtgpu_cmd_fail(struct virtgpu_cmd *cmd, int error);
 

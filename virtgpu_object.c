@@ -500,8 +500,7 @@ static struct virtgpu_cmd *virtgpu_resource_cmd(struct virtgpu_resource *res,
 	if (IS_ERR(cmd))
 		return cmd;
 
-	kref_get(&res->refs);
-	cmd->res = res;
+	virtgpu_cmd_set_resource(cmd, res);
 	cmd->done = done;
 	cmd->reported = done == virtgpu_resource_step_done;
 	list_add_tail(&cmd->link, cmds);

@@ -71,8 +71,7 @@ int virtio_gpu_resource_assign_uuid(struct virtgpu_device *vgdev, struct virtgpu
 	}
 
 	virtgpu_encode_resource(cmd, res->id);
-	kref_get(&res->refs);
-	cmd->res = res;
+	virtgpu_cmd_set_resource(cmd, res);
 	cmd->done = virtgpu_uuid_done;
 	cmd->reported = true;
 	virtgpu_queue_submit(cmd);

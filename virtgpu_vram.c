@@ -100,6 +100,7 @@ static int virtgpu_vram_evict_locked(struct virtgpu_device *vgdev, struct virtgp
 		return PTR_ERR(cmd);
 	drm_vma_node_unmap(&obj->base.base.vma_node, drm->anon_inode->i_mapping);
 	virtgpu_encode_resource(cmd, obj->res->id);
+	virtgpu_cmd_set_resource(cmd, obj->res);
 	ret = virtgpu_cmd_run(cmd);
 	virtgpu_cmd_put(cmd);
 	if (ret)
@@ -172,8 +173,7 @@ static int virtgpu_vram_map_host_locked(struct virtgpu_device *vgdev, struct vir
 		return PTR_ERR(cmd);
 	virtgpu_encode_map_blob(cmd, obj->res->id, vram->node.start);
 	cmd->reported = true;
-	kref_get(&obj->res->refs);
-	cmd->res = obj->res;
+	virtgpu_cmd_set_resource(cmd, obj->res);
 	cmd->done = virtgpu_vram_map_done;
 	ret = virtgpu_cmd_run(cmd);
 	if (!ret) {
@@ -460,8 +460,10 @@ void virtgpu_vram_unmap(struct virtgpu_object *obj)
 	}
 	mutex_unlock(&vgdev->window_lock);
 
-	if (unmap)
+	if (unmap) {
+		virtgpu_cmd_set_resource(unmap, obj->res);
 		virtgpu_queue_submit(unmap);
+	}
 }
 
 /**

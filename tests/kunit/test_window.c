@@ -431,6 +431,33 @@ static void window_last(struct kunit *test)
 	destroy_work_on_stack(&holder.work);
 }
 
+/*
+ * After a reset the device has mapped nothing, and knows no resource until it is
+ * told of it: what is closed, or makes room, before that is no business of its.
+ */
+static void window_reset(struct kunit *test)
+{
+	struct blobs *all = start(test, WINDOW_ADDR, WINDOW_SIZE, 0);
+	struct host *host = test->priv;
+	struct virtgpu_object *objs[5];
+	LIST_HEAD(none);
+	unsigned int i;
+
+	fill(test, objs);
+	objs[4] = new_blob(test, WINDOW_SIZE / 4);
+	virtgpu_queues_abort(host->vgdev, VIRTGPU_LOST);
+	virtgpu_queues_fini(host->vgdev);
+	for (i = 0; i < MAX_BLOBS; i++)
+		all->blobs[i].mapped = false;
+	KUNIT_ASSERT_EQ(test, virtgpu_queues_find(host->vgdev), 0);
+	virtio_device_ready(&host->vdev);
+	virtgpu_queues_start(host->vgdev, &none);
+
+	KUNIT_EXPECT_EQ(test, touch(objs[4]), VIRTGPU_LOST);
+	put_blobs(objs, 5);
+	KUNIT_EXPECT_EQ(test, all->unmaps, 0);
+}
+
 static void window_none(struct kunit *test)
 {
 	host_create(test, 0);
@@ -481,6 +508,7 @@ static struct kunit_case window_cases[] = {
 	KUNIT_CASE(window_not_huge),
 	KUNIT_CASE(window_cache),
 	KUNIT_CASE(window_last),
+	KUNIT_CASE(window_reset),
 	KUNIT_CASE(window_none),
 	KUNIT_CASE(window_sgt),
 	{}
