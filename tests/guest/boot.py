@@ -54,6 +54,7 @@ class Job:
     accel: str = ''
     interactive: bool = False       # a window, and a shell on our terminal
     name: str = ''                  # of the folder in out/guest
+    figures: dict = field(default_factory=dict)     # what its programs have counted
     echo: Callable = None           # called with each line that is no TAP
 
     def __post_init__(self):
@@ -225,6 +226,7 @@ class Guest:
         self.tap.close()
         if not self.crashed:
             self.stream.finish(self.last_words())
+        self.job.figures = self.stream.figures
         if any(r.name == 'coverage: kept' and r.what == 'pass' for r in self.stream.results):
             coverage.take(self.qemu.scratch_path, self.job.out)
         return self.stream.results

@@ -23,10 +23,11 @@ def text(result):
 
 
 class Tally:
-    """The results so far; shows each, failures again at the end."""
+    """The results so far; shows each, failures again at the end, and what was counted."""
 
     def __init__(self):
         self.results = []
+        self.figures = {}               # (name, guest): number
         self.start = time.monotonic()
         self.lock = Lock()
 
@@ -57,6 +58,8 @@ class Tally:
     def finish(self):
         """Prints the sum; returns the exit code."""
         self.say('done')
+        for (name, where), number in sorted(self.figures.items()):
+            print(f'{number:9}  {name} ({where})')
         for failures in self.failures().values():
             for result in failures[:SHOWN]:
                 print(text(result))
@@ -84,4 +87,5 @@ def run(tally, job, minutes=0):
         boot.boot(job, partial(tally.add, where))
     except (SystemExit, Exception) as error:
         tally.add(where, Result('guest', 'fail', f'{type(error).__name__}: {error}'))
+    tally.figures |= {(name, where): number for name, number in job.figures.items()}
     tally.say(f'{where}: over')

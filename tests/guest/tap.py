@@ -8,6 +8,11 @@ The guest (see ./guest) sends the output of each program, with lines of its own:
     # exit NAME CODE    it ended: 0 passed, 1 failed, 4 skipped, else broken
     # done              nothing more comes
 
+and programs what they have counted (tests/selftests/figure.h):
+
+    # figure N NAME     to be added to those of the same name
+    # most N NAME       the largest of those of the same name counts
+
 A test is a TAP line of a program. The kernel log of a program is a test too, one
 that only shows when it fails.
 """
@@ -19,6 +24,7 @@ from dataclasses import dataclass
 TEST = re.compile(r'(?P<bad>not )?ok\b\s*(?P<number>\d*)\s*-?\s*(?P<name>.*?)'
                   r'(?:\s*#\s*(?P<skip>SKIP)\b\s*(?P<why>.*))?$', re.I)
 PLAN = re.compile(r'1\.\.(\d+)(?:\s*#\s*SKIP\b\s*(.*))?$', re.I)
+FIGURE = re.compile(r'# (figure|most) (\d+) (.*)')
 KERNEL = re.compile(r'(\d+),\d+,\d+,[^;]*;(.*)')
 EXPECT = re.compile(r'expect: (.*)')
 
@@ -168,6 +174,7 @@ class Stream:
         self.show = show            # called with each Result
         self.echo = echo            # called with each line that is no TAP
         self.results = []
+        self.figures = {}           # what programs have counted, by name
         self.program = Program('boot')
         self.done = False
 
@@ -183,8 +190,14 @@ class Stream:
         elif words[:2] == ['#', 'done']:
             self.close(0)
             self.done = True
+        elif figure := FIGURE.match(text):
+            self.count(figure[1], figure[3], int(figure[2]))
         elif self.program and not self.program.line(text) and self.echo:
             self.echo(text)
+
+    def count(self, kind, name, number):
+        old = self.figures.get(name, 0)
+        self.figures[name] = old + number if kind == 'figure' else max(old, number)
 
     def close(self, code):
         """Ends the running program; what is between programs has no test."""

@@ -19,6 +19,7 @@
 
 #include "dev.h"
 #include "dev_load.h"
+#include "figure.h"
 #include "share.h"
 
 #define LONG_TEST	(7 * 24 * 3600)	/* the runner has a limit, too */
@@ -253,6 +254,32 @@ static void print_all(uint64_t seed)
 	printf("driver: %d errors, %d resets\n", gpu_stat("errors"), gpu_stat("resets"));
 }
 
+/* The sum of all numbers in "name=number ...", or of the one of a name. */
+static unsigned long sum(const char *answer, const char *name)
+{
+	unsigned long total = 0;
+
+	for (const char *p = strchr(answer, '='); p; p = strchr(p + 1, '=')) {
+		size_t len = name ? strlen(name) : 0;
+
+		if (!name || (p >= answer + len && !strncmp(p - len, name, len)))
+			total += strtoul(p + 1, NULL, 10);
+	}
+	return total;
+}
+
+static void print_figures(void)
+{
+	char answer[512];
+
+	if (!host_device(answer, sizeof(answer), "stats"))
+		figure("commands to a host that makes faults at random",
+		       sum(answer, "commands"));
+	if (!host_device(answer, sizeof(answer), "faults"))
+		figure("faults of a host at random", sum(answer, NULL));
+	figure_most("ms of the slowest call beside random faults", slowest_ms());
+}
+
 /* The last reset may be still to come. */
 static int works_soon(void)
 {
@@ -342,6 +369,7 @@ TEST_F_TIMEOUT(fuzz, desktop, LONG_TEST)
 	shared->stop = true;
 	EXPECT_EQ(0, wait_all(pids, ARRAY_SIZE(pids), 3 * bound));
 	print_all(seed);
+	print_figures();
 	EXPECT_GT(bound, slowest_ms());
 
 	ASSERT_EQ(0, host_device(NULL, 0, "fuzz 0 0"));

@@ -13,6 +13,7 @@
 
 #include "dev.h"
 #include "dev_load.h"
+#include "figure.h"
 #include "share.h"
 
 #define LONG_TEST	280
@@ -260,6 +261,8 @@ TEST_F_TIMEOUT(hostile, each_fault, LONG_TEST)
 		try(_metadata, self, variant, faults[i]);
 	printf("%s: %u faults, %u calls failed, the slowest took %llu ms\n", variant->type, self->tried,
 	       self->refused, (unsigned long long)self->slowest_ms);
+	figure("faults of a host tried one by one", self->tried);
+	figure_most("ms of the slowest call beside such a fault", self->slowest_ms);
 }
 
 TEST_HARNESS_MAIN

@@ -11,6 +11,7 @@
 
 #include "dev.h"
 #include "dev_load.h"
+#include "figure.h"
 #include "share.h"
 
 #define LONG_TEST	200
@@ -211,6 +212,7 @@ static void gone(struct __test_metadata *_metadata, const char *how)
 		EXPECT_GT(BOUND_MS, (kms_now_ns() - start) / 1000000) TH_LOG("command %d", n);
 	}
 	ASSERT_EQ(0, host_plug("all"));
+	figure("probes that lost their device half way", COMMANDS);
 }
 
 TEST_F_TIMEOUT(host, disconnects_while_it_is_found, LONG_TEST)

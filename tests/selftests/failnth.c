@@ -18,6 +18,7 @@
 
 #include "dev.h"
 #include "display.h"
+#include "figure.h"
 #include "gate.h"
 #include "gpu.h"
 #include "param.h"
@@ -637,6 +638,7 @@ static int sweep(struct state *s, const struct call *c)
 			ret = -EIO;
 	} while (ret == 1 && nth < MOST);
 	fprintf(stderr, "# %-34s %5u faults\n", c->name, nth - 1);
+	figure("allocations that failed in a call", nth - 1);
 	return ret;
 }
 
@@ -781,13 +783,13 @@ static bool write_with_fault(int file, const char *path, const char *text, unsig
  */
 TEST_F_TIMEOUT(probe, probes, PARAM_NO_LIMIT)
 {
-	unsigned long probes = param("FAILNTH_PROBES", 12), refused = 0;
+	unsigned long probes = param("FAILNTH_PROBES", 12), refused = 0, i;
 	unsigned int nth = 1, last = 0;
 	bool met = true;
 	int ret;
 
 	srandom(param("FAILNTH_SEED", 1));
-	for (unsigned long i = 0; i < probes && met; i++) {
+	for (i = 0; i < probes && met; i++) {
 		ASSERT_EQ(0, write_file(DRIVER "unbind", self->device));
 		met = write_with_fault(self->file, DRIVER "bind", self->device, nth, &ret);
 		if (met && ret) {
@@ -803,6 +805,7 @@ TEST_F_TIMEOUT(probe, probes, PARAM_NO_LIMIT)
 		nth += probes >= MOST ? 1 : 1 + random() % 80;
 	}
 	TH_LOG("probes that failed: %lu, the last fault: %u", refused, last);
+	figure("allocations that failed in a probe", i);
 	EXPECT_LT(0, refused);
 }
 

@@ -19,8 +19,9 @@
 
 #include <kselftest_harness.h>
 
-#include "host.h"
+#include "figure.h"
 #include "fuzz.h"
+#include "host.h"
 #include "param.h"
 
 #define PROCESSES	4
@@ -431,6 +432,7 @@ TEST_F_TIMEOUT(fuzz, ioctls, PARAM_NO_LIMIT)
 	calls = print_counts(self->shared);
 	fprintf(stderr, "# %lu calls of %u programs in %lu s\n", (unsigned long)calls, started,
 		(unsigned long)((kms_now_ns() - begin) / 1000000000));
+	figure("random system calls", calls);
 	EXPECT_STREQ("", never_worked(self->shared) ?: "");
 	still_works(_metadata, self);
 	EXPECT_EQ(self->framebuffers, framebuffers(self->k.minor));

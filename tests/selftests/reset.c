@@ -7,6 +7,7 @@
 
 #include <errno.h>
 
+#include "figure.h"
 #include "reset.h"
 
 TEST_F_TIMEOUT(display, picture_comes_back, LONG_TEST)
@@ -86,6 +87,7 @@ TEST_F_TIMEOUT(display, flips_go_on, LONG_TEST)
 		flips++;
 	}
 	TH_LOG("%d flips, %d resets", flips, resets);
+	figure("resets under flips", resets);
 	EXPECT_LT(1, resets);
 	ASSERT_EQ(0, reset_wait(&self->k));
 	if (!host_missing()) {

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include "dev.h"
+#include "figure.h"
 #include "reset.h"
 #include "share.h"
 
@@ -140,6 +141,7 @@ TEST_F_TIMEOUT(display, flips_go_on, LONG_TEST)
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
 	TH_LOG("%d flips, %d resets", flips, resets_done(self->k.minor) - before);
+	figure("resets under flips", resets_done(self->k.minor) - before);
 	EXPECT_LE(before + 3, resets_done(self->k.minor));
 	EXPECT_EQ(0, failed);
 

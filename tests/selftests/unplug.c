@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "figure.h"
 #include "reset.h"
 
 #define DRIVER	"/sys/bus/virtio/drivers/virtio_gpu"
@@ -169,6 +170,7 @@ TEST_F_TIMEOUT(unplug, under_load, UNPLUG_TEST)
 		ret = unplug_round(&self->load, LOAD_ALL, variant->unplug, variant->plug);
 	EXPECT_EQ(0, ret);
 	TH_LOG("%d rounds: %s", i, load_text(&self->load));
+	figure("times that the GPU went under load and came back", i);
 }
 
 /* With clients there is no rmmod; without the device and them there is. */
@@ -189,6 +191,7 @@ TEST_F_TIMEOUT(unplug, module_in_use, UNPLUG_TEST)
 		ASSERT_EQ(0, find_device());
 	}
 	TH_LOG("%d rounds: %s", i, load_text(&self->load));
+	figure("times that the GPU went under load and came back", i);
 }
 
 TEST_HARNESS_MAIN

@@ -4,6 +4,7 @@
  *
  * UNPLUG_CYCLES in the environment is how often, as in unplug.c.
  */
+#include "figure.h"
 #include "unplug.h"
 
 /* Where the host has mapped memory for the device QEMU does not survive this. */
@@ -37,6 +38,7 @@ TEST_F_TIMEOUT(host, unplugs_under_load, UNPLUG_TEST)
 		ret = unplug_round(&self->load, KINDS, host_unplug, plug);
 	EXPECT_EQ(0, ret);
 	TH_LOG("%d rounds: %s", i, load_text(&self->load));
+	figure("times that the GPU went under load and came back", i);
 }
 
 TEST_HARNESS_MAIN
