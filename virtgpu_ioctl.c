@@ -309,9 +309,10 @@ static int virtgpu_transfer(struct virtgpu_device *vgdev, struct virtgpu_context
 
 		virtgpu_encode_transfer_2d(cmd, res->id, args->offset, &rect);
 	} else {
-		virtgpu_cmd_set_context(cmd, ctx);
 		virtgpu_encode_transfer_3d(cmd, res->id, args);
 	}
+	/* Its fence is on the timeline of the context, with 3D or without. */
+	virtgpu_cmd_set_context(cmd, ctx);
 	cmd->reported = true;
 	if (id != VIRTGPU_TRANSFER_FROM_HOST_3D)
 		virtgpu_object_sync_for_device(obj, 0, gem->size);

@@ -45,7 +45,8 @@ static int virtgpu_queue_error(const struct virtgpu_queue *queue, const struct v
 
 	if (queue->dead)
 		return queue->dead;
-	if ((cmd->ctx && cmd->ctx->generation != generation) ||
+	/* One without an id is no context of the host's. */
+	if ((cmd->ctx && cmd->ctx->id && cmd->ctx->generation != generation) ||
 	    (cmd->res && cmd->res->generation != generation))
 		return VIRTGPU_LOST;
 	return 0;
