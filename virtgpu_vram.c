@@ -343,6 +343,9 @@ static int virtgpu_vram_mmap(struct drm_gem_object *gem, struct vm_area_struct *
 
 	if (!(obj->vram->flags & VIRTGPU_BLOB_FLAG_USE_MAPPABLE) || !vgdev->has_host_visible)
 		return -EINVAL;
+	/* There are no pages behind it that could be copied on write. */
+	if ((vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE)
+		return -EINVAL;
 
 	vm_flags_set(vma, VM_PFNMAP | VM_IO | VM_DONTEXPAND | VM_DONTDUMP);
 	vma->vm_page_prot = vm_get_page_prot(vma->vm_flags);
