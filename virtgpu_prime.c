@@ -243,6 +243,8 @@ struct dma_buf *virtgpu_gem_prime_export(struct drm_gem_object *gem, int flags)
 		return buf;
 	drm_dev_get(gem->dev);
 	drm_gem_object_get(gem);
+	/* As drm_gem_dmabuf_export(): its mappings go when those of the GEM object go. */
+	buf->file->f_mapping = gem->dev->anon_inode->i_mapping;
 	return buf;
 }
 
