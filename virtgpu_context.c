@@ -295,7 +295,6 @@ static void virtgpu_context_lose(struct virtgpu_context *ctx, int error)
 		virtgpu_context_destroy(ctx);
 	}
 	mutex_unlock(&ctx->lock);
-	/* Without the lock: buffers may go with the jobs. */
 	virtgpu_submit_cancel(ctx);
 }
 

@@ -60,6 +60,8 @@ static void virtgpu_release_software(struct drm_device *drm, void *data)
 {
 	struct virtgpu_device *vgdev = data;
 
+	if (vgdev->job_wq)
+		destroy_workqueue(vgdev->job_wq);
 	destroy_workqueue(vgdev->wq);
 	virtgpu_capsets_free(vgdev);
 	ida_destroy(&vgdev->context_ids);
@@ -101,6 +103,10 @@ VISIBLE_IF_KUNIT int virtgpu_init_software(struct virtgpu_device *vgdev)
 	ret = drmm_add_action_or_reset(&vgdev->drm, virtgpu_release_software, vgdev);
 	if (ret)
 		return ret;
+	vgdev->job_wq = alloc_workqueue("%s-jobs", WQ_HIGHPRI | WQ_UNBOUND | WQ_MEM_RECLAIM, 0,
+					DRIVER_NAME);
+	if (!vgdev->job_wq)
+		return -ENOMEM;
 	return virtgpu_imports_init(vgdev);
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_init_software);

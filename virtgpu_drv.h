@@ -665,10 +665,12 @@ struct virtgpu_capset {
  * @timeline: fences of submissions to no ring
  * @timelines: fences of each ring
  * @num_rings: how many rings
- * @job_lock: protects @jobs and @num_jobs
+ * @job_lock: protects @jobs, @num_jobs and @queued_jobs
  * @jobs: submissions that wait for fences, in order
  * @num_jobs: how many
  * @job_work: queues those that need not wait any more
+ * @queued_jobs: those, to be freed
+ * @free_work: frees them
  * @job_space: waiters for a shorter list
  */
 struct virtgpu_context {
@@ -693,6 +695,8 @@ struct virtgpu_context {
 	struct list_head jobs;
 	unsigned int num_jobs;
 	struct work_struct job_work;
+	struct list_head queued_jobs;
+	struct work_struct free_work;
 	wait_queue_head_t job_space;
 };
 
@@ -1049,6 +1053,7 @@ int virtgpu_restore(struct virtio_device *vdev);
  * @num_resources: resources at the host, a statistic
  * @num_errors: error answers of the host, a statistic
  * @wq: for what completions cannot do themselves
+ * @job_wq: for submissions that fences have let go; nothing there waits
  * @reset_work: resets a device that asks for it
  * @reset_reason: why, for the log
  * @reset_time: of the last one, in jiffies
@@ -1108,6 +1113,7 @@ struct virtgpu_device {
 	atomic_t num_resources;
 	atomic_t num_errors;
 	struct workqueue_struct *wq;
+	struct workqueue_struct *job_wq;
 	struct delayed_work reset_work;
 	const char *reset_reason;
 	unsigned long reset_time;

@@ -81,12 +81,19 @@ static void virtgpu_bos_put(struct drm_gem_object **bos, u32 count)
 	kvfree(bos);
 }
 
+/* Any context. */
+static void virtgpu_job_unhold(struct virtgpu_job *job)
+{
+	while (job->num_held)
+		virtgpu_import_unhold(job->held[--job->num_held]);
+}
+
+/* Without locks: buffers may go with it. */
 static void virtgpu_job_free(struct virtgpu_job *job)
 {
+	virtgpu_job_unhold(job);
 	virtgpu_fences_put(job->deps, job->num_deps);
 	virtgpu_bos_put(job->bos, job->num_bos);
-	while (job->num_held--)
-		virtgpu_import_unhold(job->held[job->num_held]);
 	kfree(job->held);
 	kfree(job);
 }
@@ -98,29 +105,45 @@ static void virtgpu_job_dep_signaled(struct dma_fence *fence, struct dma_fence_c
 
 	/* The fence may be one of ours: no queue lock below its lock. */
 	if (atomic_dec_and_test(&job->pending))
-		queue_work(ctx->vgdev->wq, &ctx->job_work);
+		queue_work(ctx->vgdev->job_wq, &ctx->job_work);
 }
 
+/*
+ * Others wait for the fences of these submissions, with locks that freeing a buffer
+ * takes, or for memory: this takes no such lock, and allocates nothing.
+ */
 static void virtgpu_job_work(struct work_struct *work)
 {
 	struct virtgpu_context *ctx = container_of(work, struct virtgpu_context, job_work);
-	struct virtgpu_job *job, *next;
-
-	LIST_HEAD(done);
+	struct virtgpu_job *job;
 
 	/* Off the list only when queued: a submission that finds it empty goes out. */
 	spin_lock_irq(&ctx->job_lock);
 	while ((job = list_first_entry_or_null(&ctx->jobs, struct virtgpu_job, link)) &&
 	       !atomic_read(&job->pending)) {
 		virtgpu_queue_submit(job->cmd);
-		list_move_tail(&job->link, &done);
+		virtgpu_job_unhold(job);
+		list_move_tail(&job->link, &ctx->queued_jobs);
 		ctx->num_jobs--;
 	}
 	spin_unlock_irq(&ctx->job_lock);
 
-	list_for_each_entry_safe(job, next, &done, link)
-		virtgpu_job_free(job);
+	queue_work(ctx->vgdev->wq, &ctx->free_work);
 	wake_up_all(&ctx->job_space);
+}
+
+static void virtgpu_job_free_work(struct work_struct *work)
+{
+	struct virtgpu_context *ctx = container_of(work, struct virtgpu_context, free_work);
+	struct virtgpu_job *job, *next;
+	LIST_HEAD(jobs);
+
+	spin_lock_irq(&ctx->job_lock);
+	list_splice_init(&ctx->queued_jobs, &jobs);
+	spin_unlock_irq(&ctx->job_lock);
+
+	list_for_each_entry_safe(job, next, &jobs, link)
+		virtgpu_job_free(job);
 }
 
 /**
@@ -132,6 +155,8 @@ void virtgpu_submit_init_context(struct virtgpu_context *ctx)
 	spin_lock_init(&ctx->job_lock);
 	INIT_LIST_HEAD(&ctx->jobs);
 	INIT_WORK(&ctx->job_work, virtgpu_job_work);
+	INIT_LIST_HEAD(&ctx->queued_jobs);
+	INIT_WORK(&ctx->free_work, virtgpu_job_free_work);
 	init_waitqueue_head(&ctx->job_space);
 }
 
@@ -147,20 +172,25 @@ void virtgpu_submit_cancel(struct virtgpu_context *ctx)
 	unsigned int i;
 	LIST_HEAD(jobs);
 
+	/* No job is being set up. */
+	mutex_lock(&ctx->lock);
 	spin_lock_irq(&ctx->job_lock);
 	list_splice_init(&ctx->jobs, &jobs);
+	ctx->num_jobs = 0;
 	spin_unlock_irq(&ctx->job_lock);
-
-	/* After this no callback runs, and none queues the work again. */
+	/* After this no callback runs, and none queues the work for these. */
 	list_for_each_entry(job, &jobs, link)
 		for (i = 0; i < job->num_deps; i++)
 			dma_fence_remove_callback(job->deps[i], &job->cbs[i].base);
-	cancel_work_sync(&ctx->job_work);
+	mutex_unlock(&ctx->lock);
 
 	list_for_each_entry_safe(job, next, &jobs, link) {
 		virtgpu_cmd_fail(job->cmd, -ECANCELED);
 		virtgpu_job_free(job);
 	}
+	wake_up_all(&ctx->job_space);
+	flush_work(&ctx->job_work);
+	flush_work(&ctx->free_work);
 }
 
 static int virtgpu_jobs_throttle(struct virtgpu_context *ctx)
@@ -641,7 +671,7 @@ static void virtgpu_submit_wait(struct virtgpu_submit *submit)
 			atomic_dec(&job->pending);
 	}
 	if (atomic_dec_and_test(&job->pending))
-		queue_work(ctx->vgdev->wq, &ctx->job_work);
+		queue_work(ctx->vgdev->job_wq, &ctx->job_work);
 }
 
 /* Another thread may have closed a handle since; no detach comes in between now. */
@@ -683,8 +713,9 @@ static int virtgpu_submit_commit(struct virtgpu_submit *submit)
 	int ret;
 
 	mutex_lock(&ctx->lock);
-	ret = virtgpu_submit_job(submit) ?: virtgpu_submit_attach(submit) ?:
-	      virtgpu_submit_emit(submit);
+	/* What is lost has its jobs cancelled: no other may follow. */
+	ret = READ_ONCE(ctx->error) ?: virtgpu_submit_job(submit) ?:
+	      virtgpu_submit_attach(submit) ?: virtgpu_submit_emit(submit);
 	if (!ret) {
 		submit->event = NULL;
 		virtgpu_submit_publish(submit);
