@@ -84,6 +84,9 @@ virtgpu_object_entries(struct virtgpu_device *vgdev, struct virtgpu_object *obj)
 	unsigned int count = virtgpu_entries_walk(obj, NULL);
 	struct virtgpu_payload *payload;
 
+	/* Memory of another virtio device's host has no addresses here. */
+	if (!count)
+		return ERR_PTR(-EOPNOTSUPP);
 	payload = virtgpu_payload_alloc(vgdev, count * sizeof(struct virtio_gpu_mem_entry));
 	if (!IS_ERR(payload))
 		virtgpu_entries_walk(obj, payload);
@@ -380,7 +383,7 @@ static void virtgpu_resource_unref(struct virtgpu_resource *res)
 	res->unref = NULL;
 	if (res->created)
 		virtgpu_queue_submit(cmd);
-	else
+	else if (cmd)
 		virtgpu_cmd_put(cmd);
 	virtgpu_resource_release_ref(res);
 }
@@ -724,11 +727,9 @@ virtgpu_resource_create_locked(struct virtgpu_object *obj,
 err_free:
 	list_for_each_entry_safe(cmd, next, &cmds, link)
 		virtgpu_cmd_put(cmd);
-	if (res->detach)
-		virtgpu_cmd_put(res->detach);
-	if (res->unref)
-		virtgpu_cmd_put(res->unref);
-	virtgpu_resource_release_ref(res);
+	/* Not at once: virtgpu_resources_rebuild() may have found it. */
+	atomic_set(&res->fate, VIRTGPU_RES_SETTLED);
+	virtgpu_resource_put(res);
 	return ERR_PTR(ret);
 }
 
