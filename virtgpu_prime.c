@@ -490,6 +490,9 @@ static void virtgpu_import_leave(struct virtgpu_import *import, bool force)
 	spin_unlock_irq(&import->lock);
 }
 
+/* More than any exporter adds between its reserving them and the end of a move. */
+#define VIRTGPU_EXPORTER_FENCES 8
+
 static void virtgpu_import_unmap_locked(struct virtgpu_import *import, bool force)
 {
 	struct virtgpu_mapping *mapping = import->mapping;
@@ -501,7 +504,8 @@ static void virtgpu_import_unmap_locked(struct virtgpu_import *import, bool forc
 
 	if (!mapping)
 		return;
-	ret = dma_resv_reserve_fences(resv, 1);
+	/* One is ours. Others were reserved by the exporter for what comes next. */
+	ret = dma_resv_reserve_fences(resv, 1 + VIRTGPU_EXPORTER_FENCES);
 	virtgpu_fence_emit(mapping->fence);
 	fence = dma_fence_get(&mapping->fence->base);
 	if (!ret)

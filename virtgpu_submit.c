@@ -452,6 +452,16 @@ static int virtgpu_submit_implicit_deps(struct virtgpu_submit *submit,
 	return ret;
 }
 
+/* An exporter that moves its buffer here takes the place of our fence for its own. */
+static int virtgpu_submit_prepare_bo(struct drm_gem_object *gem)
+{
+	struct virtgpu_object *obj = to_virtgpu_object(gem);
+
+	if (likely(!obj->import))
+		return 0;
+	return virtgpu_object_prepare_locked(obj) ?: dma_resv_reserve_fences(gem->resv, 1);
+}
+
 static int virtgpu_submit_lock_bos(struct virtgpu_submit *submit)
 {
 	u32 i;
@@ -466,7 +476,7 @@ static int virtgpu_submit_lock_bos(struct virtgpu_submit *submit)
 			return ret;
 	}
 	for (i = 0; i < submit->num_bos; i++) {
-		ret = virtgpu_object_prepare_locked(to_virtgpu_object(submit->bos[i])) ?:
+		ret = virtgpu_submit_prepare_bo(submit->bos[i]) ?:
 		      virtgpu_submit_implicit_deps(submit, submit->bos[i]);
 		if (ret)
 			return ret;
