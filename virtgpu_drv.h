@@ -517,7 +517,6 @@ int virtgpu_object_init_resource(struct virtgpu_object *obj,
 				 struct virtgpu_resource_desc *desc);
 struct virtgpu_resource *virtgpu_object_resource(struct virtgpu_object *obj);
 int virtgpu_object_use(struct virtgpu_object *obj);
-int virtgpu_object_prepare_locked(struct virtgpu_object *obj);
 int virtgpu_resource_attach_locked(struct virtgpu_resource *res);
 void virtgpu_object_sync_for_cpu(struct virtgpu_object *obj);
 void virtgpu_object_sync_for_device(struct virtgpu_object *obj, size_t offset, size_t len);

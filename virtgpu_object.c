@@ -12,6 +12,7 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 
+#include <drm/drm_drv.h>
 #include <drm/drm_prime.h>
 #include <drm/drm_print.h>
 
@@ -138,7 +139,8 @@ static int virtgpu_object_map(struct virtgpu_device *vgdev, struct virtgpu_objec
 		kfree(sgt);
 		return ret;
 	}
-	obj->sgt = sgt;
+	/* Pairs with virtgpu_object_get_addresses(). */
+	smp_store_release(&obj->sgt, sgt);
 	list_add(&obj->mapped_link, &vgdev->mapped_objects);
 	return 0;
 }
@@ -293,6 +295,24 @@ static int virtgpu_object_pin_locked(struct virtgpu_object *obj)
 	return virtgpu_object_map(vgdev, obj);
 }
 
+static bool virtgpu_object_needs_sync(struct virtgpu_object *obj)
+{
+	const struct virtgpu_device *vgdev = to_virtgpu_device(obj->base.base.dev);
+
+	return (obj->import || vgdev->use_dma_api) && dma_dev_need_sync(vgdev->import_dev);
+}
+
+/* Of an import only as long as it has @mapping, of others until the device goes. */
+static struct sg_table *virtgpu_object_get_addresses(struct virtgpu_object *obj,
+						     struct virtgpu_mapping **mapping)
+{
+	*mapping = obj->import ? virtgpu_import_current(obj) : NULL;
+	if (obj->import)
+		return *mapping ? (*mapping)->sgt : NULL;
+	/* Pairs with virtgpu_object_map(). */
+	return smp_load_acquire(&obj->sgt);
+}
+
 static void virtgpu_sgt_sync_for_device(struct device *dev, struct sg_table *sgt,
 					size_t offset, size_t len)
 {
@@ -323,21 +343,22 @@ static void virtgpu_sgt_sync_for_device(struct device *dev, struct sg_table *sgt
  * @len: in bytes
  *
  * Only the part that changed, since a bounce buffer is copied here. Nothing to
- * do where the device uses the pages themselves.
+ * do where the device uses the pages themselves, nor for one that has gone.
  */
 void virtgpu_object_sync_for_device(struct virtgpu_object *obj, size_t offset, size_t len)
 {
 	struct virtgpu_device *vgdev = to_virtgpu_device(obj->base.base.dev);
 	struct virtgpu_mapping *mapping;
+	struct sg_table *sgt;
+	int idx;
 
-	if (obj->sgt) {
-		virtgpu_sgt_sync_for_device(vgdev->dma_dev, obj->sgt, offset, len);
-	} else if (obj->import && dma_dev_need_sync(vgdev->import_dev)) {
-		mapping = virtgpu_import_current(obj);
-		if (mapping)
-			virtgpu_sgt_sync_for_device(vgdev->import_dev, mapping->sgt, offset, len);
-		virtgpu_mapping_put(mapping);
-	}
+	if (!virtgpu_object_needs_sync(obj) || !drm_dev_enter(&vgdev->drm, &idx))
+		return;
+	sgt = virtgpu_object_get_addresses(obj, &mapping);
+	if (sgt)
+		virtgpu_sgt_sync_for_device(vgdev->import_dev, sgt, offset, len);
+	virtgpu_mapping_put(mapping);
+	drm_dev_exit(idx);
 }
 
 /* ---- resources ---------------------------------------------------------- */
@@ -673,8 +694,8 @@ static int virtgpu_resource_add_fence(struct virtgpu_resource *res, struct virtg
 }
 
 static struct virtgpu_resource *
-virtgpu_resource_create_locked(struct virtgpu_object *obj,
-			       struct virtgpu_resource_desc *desc)
+virtgpu_resource_create_entered(struct virtgpu_object *obj,
+				struct virtgpu_resource_desc *desc)
 {
 	struct virtgpu_device *vgdev = to_virtgpu_device(obj->base.base.dev);
 	struct virtgpu_resource *res;
@@ -731,6 +752,21 @@ err_free:
 	atomic_set(&res->fate, VIRTGPU_RES_SETTLED);
 	virtgpu_resource_put(res);
 	return ERR_PTR(ret);
+}
+
+/* Its addresses, where it has such, are there as long as the device. */
+static struct virtgpu_resource *
+virtgpu_resource_create_locked(struct virtgpu_object *obj,
+			       struct virtgpu_resource_desc *desc)
+{
+	struct virtgpu_resource *res;
+	int idx;
+
+	if (!drm_dev_enter(obj->base.base.dev, &idx))
+		return ERR_PTR(-ENODEV);
+	res = virtgpu_resource_create_entered(obj, desc);
+	drm_dev_exit(idx);
+	return res;
 }
 
 static bool virtgpu_resource_fits(const struct virtgpu_resource *res,
@@ -931,19 +967,6 @@ void virtgpu_resources_rebuild(struct virtgpu_device *vgdev, struct list_head *c
 	xa_unlock_irq(&vgdev->resources);
 }
 
-/**
- * virtgpu_object_prepare_locked() - make an object's pages known to the host
- * @obj: the object, after virtgpu_object_use()
- *
- * Process context, with the reservation lock.
- *
- * Return: as virtgpu_resource_attach_locked().
- */
-int virtgpu_object_prepare_locked(struct virtgpu_object *obj)
-{
-	return obj->import ? virtgpu_resource_attach_locked(obj->res) : 0;
-}
-
 /* A blob over foreign pages, where the host takes its size. */
 static bool virtgpu_object_wants_blob(const struct virtgpu_object *obj)
 {
@@ -1089,19 +1112,21 @@ int virtgpu_object_use(struct virtgpu_object *obj)
 /**
  * virtgpu_object_sync_for_cpu() - show the CPU what the device wrote
  * @obj: the object
+ *
+ * What the CPU wrote and the device was not shown yet is lost.
  */
 void virtgpu_object_sync_for_cpu(struct virtgpu_object *obj)
 {
 	struct virtgpu_device *vgdev = to_virtgpu_device(obj->base.base.dev);
 	struct virtgpu_mapping *mapping;
+	struct sg_table *sgt;
+	int idx;
 
-	if (obj->sgt) {
-		dma_sync_sgtable_for_cpu(vgdev->dma_dev, obj->sgt, DMA_FROM_DEVICE);
-	} else if (obj->import && dma_dev_need_sync(vgdev->import_dev)) {
-		mapping = virtgpu_import_current(obj);
-		if (mapping)
-			dma_sync_sgtable_for_cpu(vgdev->import_dev, mapping->sgt,
-						 DMA_FROM_DEVICE);
-		virtgpu_mapping_put(mapping);
-	}
+	if (!virtgpu_object_needs_sync(obj) || !drm_dev_enter(&vgdev->drm, &idx))
+		return;
+	sgt = virtgpu_object_get_addresses(obj, &mapping);
+	if (sgt)
+		dma_sync_sgtable_for_cpu(vgdev->import_dev, sgt, DMA_FROM_DEVICE);
+	virtgpu_mapping_put(mapping);
+	drm_dev_exit(idx);
 }

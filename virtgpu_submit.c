@@ -459,7 +459,7 @@ static int virtgpu_submit_prepare_bo(struct drm_gem_object *gem)
 
 	if (likely(!obj->import))
 		return 0;
-	return virtgpu_object_prepare_locked(obj) ?: dma_resv_reserve_fences(gem->resv, 1);
+	return virtgpu_resource_attach_locked(obj->res) ?: dma_resv_reserve_fences(gem->resv, 1);
 }
 
 static int virtgpu_submit_lock_bos(struct virtgpu_submit *submit)
