@@ -484,6 +484,8 @@ struct virtgpu_resource {
  *	 or NULL; set with dma_resv and &virtgpu_device.mapped_lock
  * @mapped_link: entry in &virtgpu_device.mapped_objects when there is @sgt
  * @pages_pinned: the object holds a pin on its pages; protected by dma_resv
+ * @writes: commands so far by which the device may write to the pages
+ * @shown: those of which the CPU has been shown what they wrote
  * @width: of a dumb buffer in pixels, else 0
  * @height: of a dumb buffer in pixels, else 0
  */
@@ -498,6 +500,8 @@ struct virtgpu_object {
 	struct sg_table *sgt;
 	struct list_head mapped_link;
 	bool pages_pinned;
+	atomic_t writes;
+	int shown;
 	u32 width;
 	u32 height;
 };
@@ -518,7 +522,7 @@ int virtgpu_object_init_resource(struct virtgpu_object *obj,
 struct virtgpu_resource *virtgpu_object_resource(struct virtgpu_object *obj);
 int virtgpu_object_use(struct virtgpu_object *obj);
 int virtgpu_resource_attach_locked(struct virtgpu_resource *res);
-void virtgpu_object_sync_for_cpu(struct virtgpu_object *obj);
+void virtgpu_object_sync_for_cpu(struct virtgpu_object *obj, int writes);
 void virtgpu_object_sync_for_device(struct virtgpu_object *obj, size_t offset, size_t len);
 int virtgpu_resource_wait(struct virtgpu_resource *res);
 bool virtgpu_resource_has_failed(const struct virtgpu_resource *res);

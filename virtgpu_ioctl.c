@@ -84,11 +84,11 @@ static int virtgpu_map_ioctl(struct drm_device *drm, void *data, struct drm_file
 }
 
 /* The host is done with the object; was it done well? */
-static int virtgpu_wait_result(struct virtgpu_object *obj)
+static int virtgpu_wait_result(struct virtgpu_object *obj, int writes)
 {
 	const struct virtgpu_resource *res = virtgpu_object_peek_resource(obj);
 
-	virtgpu_object_sync_for_cpu(obj);
+	virtgpu_object_sync_for_cpu(obj, writes);
 	return res && virtgpu_resource_read_state(res) == VIRTGPU_RES_FAILED ? res->error : 0;
 }
 
@@ -96,6 +96,7 @@ static int virtgpu_wait_ioctl(struct drm_device *drm, void *data, struct drm_fil
 {
 	struct drm_virtgpu_3d_wait *wait = data;
 	struct drm_gem_object *gem;
+	int writes;
 	long left;
 
 	if (wait->flags & ~VIRTGPU_WAIT_NOWAIT)
@@ -104,13 +105,14 @@ static int virtgpu_wait_ioctl(struct drm_device *drm, void *data, struct drm_fil
 	if (!gem)
 		return -ENOENT;
 
+	writes = atomic_read(&to_virtgpu_object(gem)->writes);
 	if (wait->flags & VIRTGPU_WAIT_NOWAIT)
 		left = dma_resv_test_signaled(gem->resv, DMA_RESV_USAGE_READ);
 	else
 		left = dma_resv_wait_timeout(gem->resv, DMA_RESV_USAGE_READ, true,
 					     VIRTGPU_WAIT_SECONDS * HZ);
 	if (left > 0)
-		left = virtgpu_wait_result(to_virtgpu_object(gem));
+		left = virtgpu_wait_result(to_virtgpu_object(gem), writes);
 	else if (!left)
 		left = -EBUSY;
 	drm_gem_object_put(gem);
@@ -314,8 +316,6 @@ static int virtgpu_transfer(struct virtgpu_device *vgdev, struct virtgpu_context
 	/* Its fence is on the timeline of the context, with 3D or without. */
 	virtgpu_cmd_set_context(cmd, ctx);
 	cmd->reported = true;
-	if (id != VIRTGPU_TRANSFER_FROM_HOST_3D)
-		virtgpu_object_sync_for_device(obj, 0, gem->size);
 	return virtgpu_submit_for_object(ctx, cmd, gem);
 }
 
@@ -363,6 +363,7 @@ static int virtgpu_transfer_ioctl(struct drm_device *drm, void *data, struct drm
 	} else {
 		id = VIRTGPU_TRANSFER_TO_HOST_2D;
 		ret = virtgpu_check_transfer_2d(args, to_virtgpu_object(gem));
+		virtgpu_object_sync_for_device(to_virtgpu_object(gem), 0, gem->size);
 	}
 	if (!ret)
 		ret = virtgpu_transfer(vgdev, ctx, gem, id, args);

@@ -1112,21 +1112,27 @@ int virtgpu_object_use(struct virtgpu_object *obj)
 /**
  * virtgpu_object_sync_for_cpu() - show the CPU what the device wrote
  * @obj: the object
+ * @writes: &virtgpu_object.writes before their fences were waited for
  *
- * What the CPU wrote and the device was not shown yet is lost.
+ * Nothing to do when the device has not written since the last time: what the CPU
+ * wrote meanwhile, and the device is yet to be shown, would be lost.
  */
-void virtgpu_object_sync_for_cpu(struct virtgpu_object *obj)
+void virtgpu_object_sync_for_cpu(struct virtgpu_object *obj, int writes)
 {
 	struct virtgpu_device *vgdev = to_virtgpu_device(obj->base.base.dev);
 	struct virtgpu_mapping *mapping;
 	struct sg_table *sgt;
 	int idx;
 
-	if (!virtgpu_object_needs_sync(obj) || !drm_dev_enter(&vgdev->drm, &idx))
+	/* Pairs with the end of this function. */
+	if (smp_load_acquire(&obj->shown) == writes || !virtgpu_object_needs_sync(obj) ||
+	    !drm_dev_enter(&vgdev->drm, &idx))
 		return;
 	sgt = virtgpu_object_get_addresses(obj, &mapping);
 	if (sgt)
 		dma_sync_sgtable_for_cpu(vgdev->import_dev, sgt, DMA_FROM_DEVICE);
 	virtgpu_mapping_put(mapping);
 	drm_dev_exit(idx);
+	/* Whoever else waited for these writes may read from now on. */
+	smp_store_release(&obj->shown, writes);
 }

@@ -167,7 +167,16 @@ static void virtgpu_gem_unmap_dma_buf(struct dma_buf_attachment *attach, struct 
 
 static int virtgpu_gem_begin_cpu_access(struct dma_buf *buf, enum dma_data_direction dir)
 {
-	virtgpu_object_sync_for_cpu(to_virtgpu_object(buf->priv));
+	struct virtgpu_object *obj = to_virtgpu_object(buf->priv);
+	int writes = atomic_read(&obj->writes);
+	long left;
+
+	/* The core waits, too, but only after this. */
+	left = dma_resv_wait_timeout(buf->resv, dma_resv_usage_rw(dir != DMA_FROM_DEVICE), true,
+				     MAX_SCHEDULE_TIMEOUT);
+	if (left < 0)
+		return left;
+	virtgpu_object_sync_for_cpu(obj, writes);
 	return 0;
 }
 

@@ -635,14 +635,23 @@ static void virtgpu_submit_publish_syncobjs(struct virtgpu_submit *submit,
 	}
 }
 
+static bool virtgpu_cmd_may_write(const struct virtgpu_cmd *cmd)
+{
+	return cmd->info->type != VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D &&
+	       cmd->info->type != VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D;
+}
+
 /* Everybody sees the fence before the command can end. */
 static void virtgpu_submit_publish(struct virtgpu_submit *submit)
 {
 	struct dma_fence *fence = submit->fence ? &submit->fence->base : NULL;
 	u32 i;
 
-	for (i = 0; i < submit->num_bos; i++)
+	for (i = 0; i < submit->num_bos; i++) {
+		if (virtgpu_cmd_may_write(submit->cmd))
+			atomic_inc(&to_virtgpu_object(submit->bos[i])->writes);
 		dma_resv_add_fence(submit->bos[i]->resv, fence, DMA_RESV_USAGE_WRITE);
+	}
 	virtgpu_submit_publish_syncobjs(submit, fence);
 	if (submit->sync_file) {
 		fd_install(submit->out_fd, submit->sync_file->file);
