@@ -336,6 +336,8 @@ void virtgpu_queue_submit(struct virtgpu_cmd *cmd);
 void virtgpu_queue_submit_list(struct virtgpu_queue *queue,
 			       struct list_head *cmds);
 int virtgpu_queue_throttle(struct virtgpu_queue *queue);
+void virtgpu_cmd_start(struct virtgpu_cmd *cmd);
+int virtgpu_cmd_wait(struct virtgpu_cmd *cmd);
 int virtgpu_cmd_run(struct virtgpu_cmd *cmd);
 void virtgpu_queue_submit_panic(struct virtgpu_cmd **cmds, unsigned int count);
 
@@ -593,6 +595,7 @@ int virtgpu_dumb_create(struct drm_file *file, struct drm_device *drm,
  * @vaddr: the kernel's mapping
  * @vmap_count: users of @vaddr, and devices that use the range
  * @unmap: RESOURCE_UNMAP_BLOB, set aside so that freeing cannot fail
+ * @leaving: RESOURCE_UNMAP_BLOB that is on its way, to make room, or NULL
  */
 struct virtgpu_vram {
 	struct virtgpu_object *obj;
@@ -608,6 +611,7 @@ struct virtgpu_vram {
 	void *vaddr;
 	unsigned int vmap_count;
 	struct virtgpu_cmd *unmap;
+	struct virtgpu_cmd *leaving;
 };
 
 int virtgpu_window_init(struct virtgpu_device *vgdev);

@@ -201,21 +201,30 @@ void virtgpu_queue_submit(struct virtgpu_cmd *cmd)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_queue_submit);
 
 /**
- * virtgpu_cmd_run() - queue a command and wait for its end
- * @cmd: the command; the caller keeps its reference and may read the response
- *	 after success
+ * virtgpu_cmd_start() - queue a command whose end somebody will wait for
+ * @cmd: the command; the caller keeps its reference
  *
- * Process context. A waiter that gives up leaves the command to the queue.
+ * Process context.
+ */
+void virtgpu_cmd_start(struct virtgpu_cmd *cmd)
+{
+	refcount_inc(&cmd->refs);
+	virtgpu_queue_submit(cmd);
+}
+
+/**
+ * virtgpu_cmd_wait() - wait for the end of a command
+ * @cmd: the command, after virtgpu_cmd_start()
+ *
+ * Process context. A waiter that gives up leaves the command to the queue, and may
+ * come back.
  *
  * Return: 0, the errno of the command, -ETIMEDOUT after virtgpu_timeout(), or
  * -ERESTARTSYS when the task is being killed.
  */
-int virtgpu_cmd_run(struct virtgpu_cmd *cmd)
+int virtgpu_cmd_wait(struct virtgpu_cmd *cmd)
 {
 	long left;
-
-	refcount_inc(&cmd->refs);
-	virtgpu_queue_submit(cmd);
 
 	left = wait_for_completion_killable_timeout(&cmd->completion, virtgpu_timeout());
 	if (left < 0)
@@ -223,6 +232,21 @@ int virtgpu_cmd_run(struct virtgpu_cmd *cmd)
 	if (!left)
 		virtgpu_report_slow(cmd->vgdev, cmd->info->name);
 	return left ? cmd->error : -ETIMEDOUT;
+}
+
+/**
+ * virtgpu_cmd_run() - queue a command and wait for its end
+ * @cmd: the command; the caller keeps its reference and may read the response
+ *	 after success
+ *
+ * Process context.
+ *
+ * Return: as virtgpu_cmd_wait().
+ */
+int virtgpu_cmd_run(struct virtgpu_cmd *cmd)
+{
+	virtgpu_cmd_start(cmd);
+	return virtgpu_cmd_wait(cmd);
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_run);
 

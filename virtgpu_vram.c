@@ -86,12 +86,11 @@ static void virtgpu_vram_release_node_locked(struct virtgpu_device *vgdev,
 	vram->mapped = false;
 }
 
-/* The host's answer is waited for: the range is somebody else's after that. */
-static int virtgpu_vram_evict_locked(struct virtgpu_device *vgdev, struct virtgpu_object *obj)
+static int virtgpu_vram_begin_evict_locked(struct virtgpu_device *vgdev,
+					   struct virtgpu_object *obj)
 {
 	struct drm_device *drm = &vgdev->drm;
 	struct virtgpu_cmd *cmd;
-	int ret;
 
 	lockdep_assert_held(&vgdev->window_lock);
 
@@ -101,12 +100,36 @@ static int virtgpu_vram_evict_locked(struct virtgpu_device *vgdev, struct virtgp
 	drm_vma_node_unmap(&obj->base.base.vma_node, drm->anon_inode->i_mapping);
 	virtgpu_encode_resource(cmd, obj->res->id);
 	virtgpu_cmd_set_resource(cmd, obj->res);
-	ret = virtgpu_cmd_run(cmd);
-	virtgpu_cmd_put(cmd);
+	virtgpu_cmd_start(cmd);
+	obj->vram->leaving = cmd;
+	return 0;
+}
+
+/*
+ * The host's answer is waited for: the range is somebody else's after that. Who is
+ * killed, or has waited for long, leaves the rest to whoever comes next.
+ */
+static int virtgpu_vram_evict_locked(struct virtgpu_device *vgdev, struct virtgpu_object *obj)
+{
+	struct virtgpu_vram *vram = obj->vram;
+	int ret;
+
+	lockdep_assert_held(&vgdev->window_lock);
+
+	ret = vram->leaving ? 0 : virtgpu_vram_begin_evict_locked(vgdev, obj);
 	if (ret)
-		obj->vram->error = ret;
+		return ret;
+	ret = virtgpu_cmd_wait(vram->leaving);
+	if (!completion_done(&vram->leaving->completion))
+		return ret;
+
+	ret = vram->leaving->error;
+	virtgpu_cmd_put(vram->leaving);
+	vram->leaving = NULL;
+	if (ret)
+		vram->error = ret;
 	else
-		virtgpu_vram_release_node_locked(vgdev, obj->vram);
+		virtgpu_vram_release_node_locked(vgdev, vram);
 	return ret;
 }
 
@@ -194,6 +217,11 @@ static int virtgpu_vram_map_locked(struct virtgpu_device *vgdev, struct virtgpu_
 
 	if (vram->error)
 		return vram->error;
+	if (vram->leaving) {
+		ret = virtgpu_vram_evict_locked(vgdev, obj);
+		if (ret)
+			return ret;
+	}
 	if (vram->mapped) {
 		list_move_tail(&vram->lru, &vgdev->window_lru);
 		return 0;
@@ -457,7 +485,8 @@ void virtgpu_vram_unmap(struct virtgpu_object *obj)
 	list_del_init(&vram->lru);
 	unmap = vram->unmap;
 	vram->unmap = NULL;
-	if (unmap && !vram->mapped && (!vram->abandoned || READ_ONCE(vram->refused))) {
+	if (unmap && (vram->leaving ||
+		      (!vram->mapped && (!vram->abandoned || READ_ONCE(vram->refused))))) {
 		virtgpu_cmd_put(unmap);
 		unmap = NULL;
 	}
@@ -505,6 +534,8 @@ void virtgpu_vram_free(struct virtgpu_object *obj)
 
 	mutex_lock(&vgdev->window_lock);
 	virtgpu_vram_release_node_locked(vgdev, obj->vram);
+	if (obj->vram->leaving)
+		virtgpu_cmd_put(obj->vram->leaving);
 	mutex_unlock(&vgdev->window_lock);
 	kfree(obj->vram);
 	drm_gem_object_release(&obj->base.base);

@@ -33,6 +33,8 @@ struct blobs {
 	u32 last_unmapped;
 	bool refuse_map;
 	bool refuse_unmap;
+	bool hold_unmap;
+	struct host_request held;
 };
 
 static bool overlaps(const struct blobs *all, u32 id, u64 offset, u64 size)
@@ -84,6 +86,10 @@ static void unmap_blob(struct host *host, struct host_request *req, u32 id)
 	all->last_unmapped = id;
 	if (all->refuse_unmap) {
 		host_answer(host, req, 0x1205);
+		return;
+	}
+	if (all->hold_unmap) {
+		all->held = *req;
 		return;
 	}
 	all->blobs[id].mapped = false;
@@ -285,6 +291,33 @@ static void window_unmap_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, touch(objs[4]), 0);
 	KUNIT_EXPECT_EQ(test, all->last_unmapped, objs[1]->res->id);
 	KUNIT_EXPECT_EQ(test, touch(objs[0]), -EINVAL);
+	put_blobs(objs, 5);
+}
+
+/* Who makes room may be killed, or give up: that is no fault of the blob that goes. */
+static void window_unmap_late(struct kunit *test)
+{
+	struct blobs *all = start(test, WINDOW_ADDR, WINDOW_SIZE, 0);
+	unsigned int timeout = virtgpu_timeout_ms;
+	struct host *host = test->priv;
+	struct virtgpu_object *objs[5];
+
+	fill(test, objs);
+	objs[4] = new_blob(test, WINDOW_SIZE / 4);
+	virtgpu_timeout_ms = 100;
+	all->hold_unmap = true;
+	KUNIT_EXPECT_EQ(test, touch(objs[4]), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, touch(objs[0]), -ETIMEDOUT);
+	virtgpu_timeout_ms = timeout;
+	KUNIT_EXPECT_EQ(test, all->unmaps, 1);
+	all->hold_unmap = false;
+	all->blobs[objs[0]->res->id].mapped = false;
+	host_answer(host, &all->held, 0x1100);
+
+	KUNIT_EXPECT_EQ(test, touch(objs[0]), 0);
+	KUNIT_EXPECT_EQ(test, all->unmaps, 1);
+	KUNIT_EXPECT_EQ(test, touch(objs[4]), 0);
+	KUNIT_EXPECT_EQ(test, all->last_unmapped, objs[1]->res->id);
 	put_blobs(objs, 5);
 }
 
@@ -501,6 +534,7 @@ static struct kunit_case window_cases[] = {
 	KUNIT_CASE(window_too_large),
 	KUNIT_CASE(window_refused),
 	KUNIT_CASE(window_unmap_refused),
+	KUNIT_CASE(window_unmap_late),
 	KUNIT_CASE(window_mixed),
 	KUNIT_CASE(window_aligned),
 	KUNIT_CASE(window_aligned_elsewhere),
