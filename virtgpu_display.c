@@ -264,7 +264,7 @@ static enum drm_connector_status virtgpu_connector_detect(struct drm_connector *
 
 static enum drm_mode_status virtgpu_mode_status(const struct drm_display_mode *mode)
 {
-	u64 frame_ns;
+	u64 frame, frame_ns;
 
 	if (mode->hdisplay < VIRTGPU_MODE_MIN)
 		return MODE_H_ILLEGAL;
@@ -279,8 +279,12 @@ static enum drm_mode_status virtgpu_mode_status(const struct drm_display_mode *m
 	if (mode->clock <= 0)
 		return MODE_CLOCK_LOW;
 
+	/* The core counts the pixels of a frame in an int. */
+	frame = (u64)mode->htotal * mode->vtotal;
+	if (frame > INT_MAX)
+		return MODE_BAD;
 	/* clock is in kHz: pixels a millisecond */
-	frame_ns = div_u64((u64)mode->htotal * mode->vtotal * NSEC_PER_MSEC, mode->clock);
+	frame_ns = div_u64(frame * NSEC_PER_MSEC, mode->clock);
 	if (frame_ns < VIRTGPU_FRAME_MIN_NS)
 		return MODE_CLOCK_HIGH;
 	if (frame_ns > VIRTGPU_FRAME_MAX_NS)

@@ -225,8 +225,11 @@ static void mode_valid(struct kunit *test)
 		/* a frame of 1 s, and one a little longer */
 		{ 1000, 1000, 1000, 0, 0, MODE_OK },
 		{ 1000, 1000, 1001, 0, 0, MODE_CLOCK_LOW },
-		{ 1, U16_MAX, U16_MAX, 0, 0, MODE_CLOCK_LOW },
-		{ INT_MAX, U16_MAX, U16_MAX, 0, 0, MODE_OK },
+		/* as many pixels as the core can count, and more */
+		{ 2147483, 46340, 46340, 0, 0, MODE_OK },
+		{ 2147483, 46341, 46341, 0, 0, MODE_BAD },
+		{ 1, U16_MAX, U16_MAX, 0, 0, MODE_BAD },
+		{ INT_MAX, U16_MAX, U16_MAX, 0, 0, MODE_BAD },
 		{ 1000, 0, 0, 0, 0, MODE_CLOCK_HIGH },
 	};
 	unsigned int i;
