@@ -494,15 +494,21 @@ static void virtgpu_flip_end_locked(struct virtgpu_output *output)
 {
 	struct drm_pending_vblank_event *event = output->flip;
 	struct drm_crtc *crtc = &output->crtc;
+	bool counted;
 
 	lockdep_assert_held(&crtc->dev->event_lock);
 
 	output->flip = NULL;
 	output->flip_cmd = NULL;
-	if (!output->flip_async && !drm_crtc_vblank_get(crtc))
+	/* This also brings count and time up to date, for an event that goes out at once. */
+	counted = !drm_crtc_vblank_get(crtc);
+	if (counted && !output->flip_async) {
 		drm_crtc_arm_vblank_event(crtc, event);
-	else
-		drm_crtc_send_vblank_event(crtc, event);
+		return;
+	}
+	drm_crtc_send_vblank_event(crtc, event);
+	if (counted)
+		drm_crtc_vblank_put(crtc);
 }
 
 /* The host has shown the flip, or never will. */
