@@ -219,6 +219,10 @@ static inline void virtgpu_vblank_timer_init(struct virtgpu_vblank_timer *timer,
 {
 }
 
+static inline void virtgpu_vblank_timer_fini(struct virtgpu_vblank_timer *timer)
+{
+}
+
 #define VIRTGPU_VBLANK_TIMER_FUNCS DRM_CRTC_VBLANK_TIMER_FUNCS
 #else
 #define VIRTGPU_OWN_VBLANK_TIMER
@@ -232,13 +236,16 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 }
 #endif
 
+/* @lock: protects @period, and starting, stopping and forwarding of @timer */
 struct virtgpu_vblank_timer {
 	struct drm_crtc *crtc;
+	spinlock_t lock;
 	struct hrtimer timer;
 	ktime_t period;
 };
 
 void virtgpu_vblank_timer_init(struct virtgpu_vblank_timer *timer, struct drm_crtc *crtc);
+void virtgpu_vblank_timer_fini(struct virtgpu_vblank_timer *timer);
 int virtgpu_vblank_timer_enable(struct drm_crtc *crtc);
 void virtgpu_vblank_timer_disable(struct drm_crtc *crtc);
 bool virtgpu_vblank_timer_timestamp(struct drm_crtc *crtc, int *max_error, ktime_t *time,

@@ -831,8 +831,10 @@ void virtgpu_display_shutdown(struct virtgpu_device *vgdev)
 	if (!vgdev->num_scanouts)
 		return;
 	drm_atomic_helper_shutdown(&vgdev->drm);
-	drm_for_each_crtc(crtc, &vgdev->drm)
+	drm_for_each_crtc(crtc, &vgdev->drm) {
 		drm_crtc_vblank_off(crtc);
+		virtgpu_vblank_timer_fini(&crtc_to_output(crtc)->vblank_timer);
+	}
 }
 
 /**

@@ -14,19 +14,27 @@ static struct drm_vblank_crtc *virtgpu_vblank_of(struct drm_crtc *crtc)
 	return &crtc->dev->vblank[drm_crtc_index(crtc)];
 }
 
+/*
+ * Before the vblank is handled: its timestamp is derived from this. Not when the
+ * timer was stopped, or stopped and started again, since it expired.
+ */
+static bool virtgpu_vblank_forward(struct virtgpu_vblank_timer *timer)
+{
+	guard(spinlock_irqsave)(&timer->lock);
+	if (!timer->period || hrtimer_is_queued(&timer->timer))
+		return false;
+	hrtimer_forward_now(&timer->timer, timer->period);
+	return true;
+}
+
 static enum hrtimer_restart virtgpu_vblank_tick(struct hrtimer *hrtimer)
 {
 	struct virtgpu_vblank_timer *timer =
 		container_of(hrtimer, struct virtgpu_vblank_timer, timer);
-	ktime_t period = READ_ONCE(timer->period);
 
-	if (!period)
+	if (!virtgpu_vblank_forward(timer))
 		return HRTIMER_NORESTART;
-
-	/* Before the vblank is handled: its timestamp is derived from this. */
-	hrtimer_forward_now(hrtimer, period);
-	drm_crtc_handle_vblank(timer->crtc);
-	return HRTIMER_RESTART;
+	return drm_crtc_handle_vblank(timer->crtc) ? HRTIMER_RESTART : HRTIMER_NORESTART;
 }
 
 /**
@@ -37,6 +45,7 @@ static enum hrtimer_restart virtgpu_vblank_tick(struct hrtimer *hrtimer)
 void virtgpu_vblank_timer_init(struct virtgpu_vblank_timer *timer, struct drm_crtc *crtc)
 {
 	timer->crtc = crtc;
+	spin_lock_init(&timer->lock);
 	hrtimer_setup(&timer->timer, virtgpu_vblank_tick, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
 }
 
@@ -51,6 +60,7 @@ int virtgpu_vblank_timer_enable(struct drm_crtc *crtc)
 	struct virtgpu_vblank_timer *timer = &crtc_to_output(crtc)->vblank_timer;
 
 	drm_calc_timestamping_constants(crtc, &crtc->mode);
+	guard(spinlock_irqsave)(&timer->lock);
 	WRITE_ONCE(timer->period, ns_to_ktime(virtgpu_vblank_of(crtc)->framedur_ns));
 	hrtimer_start(&timer->timer, timer->period, HRTIMER_MODE_REL);
 	return 0;
@@ -67,8 +77,20 @@ void virtgpu_vblank_timer_disable(struct drm_crtc *crtc)
 {
 	struct virtgpu_vblank_timer *timer = &crtc_to_output(crtc)->vblank_timer;
 
+	guard(spinlock_irqsave)(&timer->lock);
 	WRITE_ONCE(timer->period, 0);
 	hrtimer_try_to_cancel(&timer->timer);
+}
+
+/**
+ * virtgpu_vblank_timer_fini() - wait for the last tick
+ * @timer: the timer of a CRTC whose vblanks are off for good
+ *
+ * Process context, without the locks of vblanks.
+ */
+void virtgpu_vblank_timer_fini(struct virtgpu_vblank_timer *timer)
+{
+	hrtimer_cancel(&timer->timer);
 }
 
 /**
