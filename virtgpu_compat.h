@@ -157,10 +157,25 @@ static inline bool virtgpu_panic_set_pages(struct drm_scanout_buffer *sb, struct
 #endif
 }
 
-/* Blob alignment and hints came with 7.1. */
+/* Blob alignment and hints came with 7.1, in headers of their own. */
 #ifdef VIRTIO_GPU_F_BLOB_ALIGNMENT
 #define virtgpu_config virtio_gpu_config
+#else
+#define VIRTIO_GPU_F_BLOB_ALIGNMENT 5
+struct virtgpu_config {
+	__le32 events_read;
+	__le32 events_clear;
+	__le32 num_scanouts;
+	__le32 num_capsets;
+	__le32 blob_alignment;
+};
+#endif
 
+#ifndef VIRTGPU_PARAM_BLOB_ALIGNMENT
+#define VIRTGPU_PARAM_BLOB_ALIGNMENT 9
+#endif
+
+#ifdef DRM_VIRTGPU_BLOB_FLAG_HINT_DEFER_MAPPING
 static inline bool
 virtgpu_blob_hints_valid(const struct drm_virtgpu_resource_create_blob *args)
 {
@@ -173,16 +188,6 @@ virtgpu_blob_deferred(const struct drm_virtgpu_resource_create_blob *args)
 	return args->blob_hints & DRM_VIRTGPU_BLOB_FLAG_HINT_DEFER_MAPPING;
 }
 #else
-#define VIRTIO_GPU_F_BLOB_ALIGNMENT 5
-#define VIRTGPU_PARAM_BLOB_ALIGNMENT 9
-struct virtgpu_config {
-	__le32 events_read;
-	__le32 events_clear;
-	__le32 num_scanouts;
-	__le32 num_capsets;
-	__le32 blob_alignment;
-};
-
 static inline bool
 virtgpu_blob_hints_valid(const struct drm_virtgpu_resource_create_blob *args)
 {
