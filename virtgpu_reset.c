@@ -54,6 +54,12 @@ void virtgpu_reset_request(struct virtgpu_device *vgdev, const char *reason)
 			   time_before(jiffies, next) ? next - jiffies : 0);
 }
 
+static void virtgpu_report_dark(struct virtgpu_device *vgdev, int error)
+{
+	drm_warn(&vgdev->drm, "outputs stay dark until something else is shown: %pe\n",
+		 ERR_PTR(error));
+}
+
 /* ---- down and up -------------------------------------------------------- */
 
 /**
@@ -104,7 +110,13 @@ int virtgpu_restore(struct virtio_device *vdev)
 	if (!vgdev->num_scanouts)
 		return 0;
 	virtgpu_display_changed(vgdev);
-	return vgdev->resetting ? 0 : drm_mode_config_helper_resume(&vgdev->drm);
+	if (vgdev->resetting)
+		return 0;
+	/* A picture that is lost is no reason to give the device up. */
+	ret = drm_mode_config_helper_resume(&vgdev->drm);
+	if (ret)
+		virtgpu_report_dark(vgdev, ret);
+	return 0;
 }
 
 /* ---- a device that needs a reset ---------------------------------------- */
@@ -141,8 +153,7 @@ static void virtgpu_show_again(struct virtgpu_device *vgdev, struct drm_atomic_c
 	virtgpu_force_modesets(state);
 	ret = drm_atomic_helper_commit_duplicated_state(state, ctx);
 	if (ret)
-		drm_warn(&vgdev->drm, "outputs stay dark until something else is shown: %pe\n",
-			 ERR_PTR(ret));
+		virtgpu_report_dark(vgdev, ret);
 }
 
 /* Nobody changes the outputs between the reset and their being set again. */
