@@ -818,6 +818,27 @@ void virtgpu_display_stop(struct virtgpu_device *vgdev)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_display_stop);
 
 /**
+ * virtgpu_display_pause() - ask nothing until virtgpu_display_resume()
+ * @vgdev: the device
+ *
+ * Without the locks of the outputs, which a hotplug event takes.
+ */
+void virtgpu_display_pause(struct virtgpu_device *vgdev)
+{
+	disable_delayed_work_sync(&vgdev->display_work);
+}
+
+/**
+ * virtgpu_display_resume() - ask again, and what may have changed at once
+ * @vgdev: the device
+ */
+void virtgpu_display_resume(struct virtgpu_device *vgdev)
+{
+	enable_delayed_work(&vgdev->display_work);
+	virtgpu_display_changed(vgdev);
+}
+
+/**
  * virtgpu_display_shutdown() - turn all outputs off, for good
  * @vgdev: the device
  *

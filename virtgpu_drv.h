@@ -913,6 +913,8 @@ void virtgpu_display_early_init(struct virtgpu_device *vgdev);
 int virtgpu_display_init(struct virtgpu_device *vgdev);
 bool virtgpu_display_refresh(struct virtgpu_device *vgdev);
 void virtgpu_display_stop(struct virtgpu_device *vgdev);
+void virtgpu_display_pause(struct virtgpu_device *vgdev);
+void virtgpu_display_resume(struct virtgpu_device *vgdev);
 void virtgpu_display_shutdown(struct virtgpu_device *vgdev);
 void virtgpu_display_changed(struct virtgpu_device *vgdev);
 struct drm_plane *virtgpu_plane_create(struct virtgpu_device *vgdev,

@@ -78,7 +78,8 @@ int virtgpu_freeze(struct virtio_device *vdev)
 		if (ret)
 			return ret;
 	}
-	virtgpu_display_stop(vgdev);
+	if (!vgdev->resetting)
+		virtgpu_display_stop(vgdev);
 	if (!vgdev->resetting && !virtgpu_queues_idle(vgdev))
 		virtgpu_report_slow(vgdev, "what it was asked before the suspend");
 
@@ -200,13 +201,15 @@ static void virtgpu_reset_work(struct work_struct *work)
 
 	drm_warn(&vgdev->drm, "resetting the device: %s\n", READ_ONCE(vgdev->reset_reason));
 	vgdev->resetting = true;
-	/* Who holds the outputs' locks may wait for a command. */
+	/* Who holds the outputs' locks may wait for a command, and the work for them. */
 	virtgpu_queues_abort(vgdev, VIRTGPU_LOST);
+	virtgpu_display_pause(vgdev);
 	/* What was asked for since this began is done by now. */
 	cancel_delayed_work(&vgdev->reset_work);
 	ret = vgdev->num_scanouts ? virtgpu_reset_with_outputs(vgdev) :
 				    virtgpu_reset_device(vgdev);
 	vgdev->resetting = false;
+	virtgpu_display_resume(vgdev);
 	vgdev->reset_time = jiffies;
 	WRITE_ONCE(vgdev->num_resets, vgdev->num_resets + 1);
 	if (ret)
