@@ -410,8 +410,8 @@ static void virtgpu_primary_update(struct drm_plane *plane, struct drm_atomic_co
 	struct virtgpu_cmd *cmd;
 	unsigned int i;
 
-	/* There is nothing to be seen of it any more. */
-	if (virtgpu_resource_has_failed(vgfb->res)) {
+	/* There is nothing to be seen of it, or not any more. */
+	if (!new->visible || virtgpu_resource_has_failed(vgfb->res)) {
 		virtgpu_set_scanouts(output, &vgps->cmds, NULL, NULL);
 		return;
 	}
