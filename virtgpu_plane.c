@@ -5,6 +5,7 @@
  * and queues.
  */
 
+#include <linux/dma-resv.h>
 #include <linux/iosys-map.h>
 #include <linux/slab.h>
 
@@ -763,6 +764,12 @@ static void virtgpu_cursor_set_image(struct virtgpu_output *output,
 	struct virtgpu_cursor *cursor = &output->cursor;
 	struct virtgpu_cmd *cmd;
 
+	/* The host's image was lost since the commit was prepared. */
+	if (!image && !vgps->mapped) {
+		virtgpu_cursor_hide(output, &vgps->cmds);
+		return;
+	}
+
 	cmd = virtgpu_cmd_take(vgdev, &vgps->cmds, image ? VIRTGPU_RESOURCE_FLUSH :
 							   VIRTGPU_TRANSFER_TO_HOST_2D);
 	if (!cmd)
@@ -882,6 +889,10 @@ static int virtgpu_cursor_async_check(struct drm_plane *plane, struct drm_atomic
 	struct drm_crtc_state *crtc_state;
 
 	if (!new->crtc || !new->fb || !plane->state->fb)
+		return -EINVAL;
+	/* Only the ordinary way waits for who is still drawing what we are to copy. */
+	if (new->fb != plane->state->fb && !virtgpu_host_image(new->fb) &&
+	    !dma_resv_test_signaled(new->fb->obj[0]->resv, DMA_RESV_USAGE_WRITE))
 		return -EINVAL;
 	crtc_state = drm_atomic_get_new_crtc_state(commit, new->crtc);
 	if (!crtc_state)
