@@ -309,6 +309,10 @@ void virtgpu_encode_cursor(struct virtgpu_cmd *cmd, u32 scanout, u32 id,
  * @dead: errno with which further commands fail, or 0
  * @kicks: notifications sent, a statistic
  * @commands: commands accepted, a statistic
+ * @answered: commands that the device gave back
+ * @watch: runs while the device owns commands
+ * @watched: @answered, when @watch last looked
+ * @prods: notifications that @watch repeated, a statistic
  * @space: waiters for a shorter backlog
  */
 struct virtgpu_queue {
@@ -323,6 +327,10 @@ struct virtgpu_queue {
 	int dead;
 	u64 kicks;
 	u64 commands;
+	u64 answered;
+	struct timer_list watch;
+	u64 watched;
+	u64 prods;
 	wait_queue_head_t space;
 };
 

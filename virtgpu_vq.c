@@ -21,6 +21,9 @@
 /* Request, payload and answer: in fewer no buffer can be made known to the host. */
 #define VIRTGPU_CTRL_MIN 3
 
+/* A device that owns commands and gives none back for so long is notified again. */
+#define VIRTGPU_WATCH_INTERVAL HZ
+
 /* Commands that may wait in the backlog before programs have to. */
 #define VIRTGPU_BACKLOG_MAX 1024
 
@@ -90,6 +93,16 @@ static bool virtgpu_queue_kick_locked(struct virtgpu_queue *queue)
 	return true;
 }
 
+static void virtgpu_queue_watch_locked(struct virtgpu_queue *queue)
+{
+	lockdep_assert_held(&queue->lock);
+
+	if (timer_pending(&queue->watch))
+		return;
+	queue->watched = queue->answered;
+	mod_timer(&queue->watch, jiffies + VIRTGPU_WATCH_INTERVAL);
+}
+
 /*
  * Move what fits from the backlog to the ring; what can never be queued goes
  * to @failed with its errno in @error. Return: whether the device is to be notified.
@@ -123,7 +136,10 @@ static bool virtgpu_queue_push_locked(struct virtgpu_queue *queue, struct list_h
 			added = true;
 		}
 	}
-	return added && virtgpu_queue_kick_locked(queue);
+	if (!added)
+		return false;
+	virtgpu_queue_watch_locked(queue);
+	return virtgpu_queue_kick_locked(queue);
 }
 
 static void virtgpu_fail_list(struct list_head *failed)
@@ -303,6 +319,7 @@ static void virtgpu_queue_complete(struct virtgpu_queue *queue, struct virtqueue
 			cmd->used = cmd_used;
 			list_add_tail(&cmd->link, &done);
 			queue->in_ring--;
+			queue->answered++;
 		}
 	} while (!virtqueue_enable_cb(vq));
 
@@ -321,6 +338,38 @@ static void virtgpu_queue_complete(struct virtgpu_queue *queue, struct virtqueue
 		virtgpu_cmd_complete(cmd);
 	}
 	virtgpu_fail_list(&failed);
+}
+
+/* Has the device given nothing back since the last time? */
+static bool virtgpu_queue_stands_still(struct virtgpu_queue *queue)
+{
+	bool still;
+
+	guard(spinlock_irqsave)(&queue->lock);
+	if (!queue->vq || queue->stopped || queue->dead || !queue->in_ring)
+		return false;
+	still = queue->answered == queue->watched;
+	queue->prods += still;
+	virtgpu_queue_watch_locked(queue);
+	return still;
+}
+
+/*
+ * A device that has lost a notification waits for another one, which the ring does
+ * not ask us for, and an interrupt may be lost, too: QEMU with 3D drops a
+ * notification when it is still ending the mappings of before a reset.
+ */
+static void virtgpu_queue_watch(struct timer_list *timer)
+{
+	struct virtgpu_queue *queue = container_of(timer, struct virtgpu_queue, watch);
+
+	/* virtgpu_queue_stop() waits for us. */
+	rcu_read_lock();
+	if (virtgpu_queue_stands_still(queue)) {
+		virtqueue_notify(queue->vq);
+		virtgpu_queue_complete(queue, queue->vq);
+	}
+	rcu_read_unlock();
 }
 
 static struct virtgpu_device *virtgpu_of_vq(struct virtqueue *vq)
@@ -350,6 +399,7 @@ void virtgpu_queues_early_init(struct virtgpu_device *vgdev)
 	for (i = 0; i < ARRAY_SIZE(queues); i++) {
 		spin_lock_init(&queues[i]->lock);
 		INIT_LIST_HEAD(&queues[i]->backlog);
+		timer_setup(&queues[i]->watch, virtgpu_queue_watch, 0);
 		init_waitqueue_head(&queues[i]->space);
 	}
 }
@@ -488,6 +538,7 @@ static void virtgpu_queue_unbind(struct virtgpu_queue *queue)
 	spin_lock_irq(&queue->lock);
 	queue->vq = NULL;
 	spin_unlock_irq(&queue->lock);
+	timer_delete_sync(&queue->watch);
 }
 
 /**

@@ -56,6 +56,10 @@ static bool host_notified(struct virtqueue *vq)
 	struct host_request req;
 
 	host->kicks++;
+	if (host->lost_kicks) {
+		host->lost_kicks--;
+		return true;
+	}
 	/* An answer may bring the next notification. */
 	if (host->serving || !host->serve)
 		return true;
@@ -351,7 +355,10 @@ void host_complete(struct host *host, const struct host_request *req, u32 used)
 	elem->len = (__force __virtio32)cpu_to_le32(used);
 	/* The answer first, then the word that there is one */
 	smp_store_release(&vring->used->idx, (__force __virtio16)cpu_to_le16(++*index));
-	vring_interrupt(0, vq);
+	if (host->lost_interrupts)
+		host->lost_interrupts--;
+	else
+		vring_interrupt(0, vq);
 }
 
 /**

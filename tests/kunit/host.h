@@ -52,6 +52,8 @@ struct host_request {
  * @ring_size: descriptors of each queue
  * @queues: the queues, and how far the device has read and answered
  * @kicks: notifications that came, to both queues
+ * @lost_kicks: how many of the next ones @serve is not called for
+ * @lost_interrupts: how many of the next answers are not told the driver
  * @complaint: what the driver does wrong, or NULL
  * @serve: called for each request when the driver has notified the device, or
  *	   NULL: the test takes them itself
@@ -72,6 +74,8 @@ struct host {
 		u16 used;
 	} queues[HOST_NUM_QUEUES];
 	unsigned int kicks;
+	unsigned int lost_kicks;
+	unsigned int lost_interrupts;
 	const char *complaint;
 	void (*serve)(struct host *host, struct host_request *req);
 	bool serving;

@@ -508,6 +508,22 @@ static int run(struct kunit *test, enum virtgpu_cmd_id id)
 	return ret;
 }
 
+/* Without a word of it, on either side, the command ends a little later. */
+static void queue_lost_words(struct kunit *test)
+{
+	struct host *host = test->priv;
+
+	host->serve = answer_well;
+	host->lost_kicks = 1;
+	KUNIT_EXPECT_EQ(test, run(test, VIRTGPU_RESOURCE_UNREF), 0);
+	KUNIT_EXPECT_EQ(test, host->vgdev->ctrl.prods, 1);
+	host->lost_interrupts = 1;
+	KUNIT_EXPECT_EQ(test, run(test, VIRTGPU_RESOURCE_UNREF), 0);
+	KUNIT_EXPECT_EQ(test, host->vgdev->ctrl.prods, 2);
+	KUNIT_EXPECT_EQ(test, run(test, VIRTGPU_RESOURCE_UNREF), 0);
+	KUNIT_EXPECT_EQ(test, host->vgdev->ctrl.prods, 2);
+}
+
 static void queue_run(struct kunit *test)
 {
 	struct host *host = test->priv;
@@ -568,6 +584,7 @@ static struct kunit_case queue_cases[] = {
 	KUNIT_CASE(queue_abort),
 	KUNIT_CASE(queue_restart),
 	KUNIT_CASE(queue_generation),
+	KUNIT_CASE(queue_lost_words),
 	KUNIT_CASE(queue_short),
 	KUNIT_CASE(queue_throttle),
 	KUNIT_CASE(queue_run),
