@@ -154,6 +154,17 @@ static void entries_imported(struct kunit *test)
 	virtgpu_payload_free(entries);
 }
 
+/* Memory of another host has no addresses, only a UUID. */
+static void entries_none(struct kunit *test)
+{
+	struct virtgpu_object *obj = new_object(test);
+	struct host *host = test->priv;
+	struct sg_table sgt = {};
+
+	obj->sgt = &sgt;
+	KUNIT_EXPECT_EQ(test, PTR_ERR(virtgpu_object_entries(host->vgdev, obj)), -EOPNOTSUPP);
+}
+
 /* More entries than a chunk of the payload takes */
 static void entries_many(struct kunit *test)
 {
@@ -183,6 +194,7 @@ static struct kunit_case entries_cases[] = {
 	KUNIT_CASE(entries_mapped),
 	KUNIT_CASE(entries_huge),
 	KUNIT_CASE(entries_imported),
+	KUNIT_CASE(entries_none),
 	KUNIT_CASE(entries_many),
 	{}
 };

@@ -93,4 +93,46 @@ TEST_F_TIMEOUT(exec, another_handle_is_closed, LONG_TEST)
 	close(card);
 }
 
+FIXTURE(file) {
+	int fd;
+};
+
+FIXTURE_SETUP(file)
+{
+}
+
+FIXTURE_TEARDOWN(file)
+{
+}
+
+/* Without 3D nothing but the file holds what its fences are on, and it is closed here. */
+TEST_F_TIMEOUT(file, closed_behind_a_transfer, LONG_TEST)
+{
+	struct drm_virtgpu_resource_create arg = {
+		.target = 2, .format = 2, .width = 64, .height = 32, .depth = 1,
+		.array_size = 1, .size = 64 * 32 * 4,
+	};
+	struct drm_virtgpu_3d_transfer_to_host to = {
+		.box = { .w = 64, .h = 32, .d = 1 },
+	};
+
+	NEED_DEVICE();
+	ASSERT_EQ(0, dev_clear());
+	ASSERT_EQ(0, dev_replug("edid"));
+	for (int i = 0; i < 5; i++) {
+		self->fd = gpu_open();
+		ASSERT_LE(0, self->fd);
+		ASSERT_EQ(0, kms_ioctl(self->fd, DRM_IOCTL_VIRTGPU_RESOURCE_CREATE, &arg));
+		to.bo_handle = arg.bo_handle;
+		ASSERT_EQ(0, dev_fault("transfer_to_host_2d", "late 200"));
+		ASSERT_EQ(0, kms_ioctl(self->fd, DRM_IOCTL_VIRTGPU_TRANSFER_TO_HOST, &to));
+		close(self->fd);
+		usleep(300000);
+		ASSERT_EQ(0, dev_clear());
+	}
+	EXPECT_EQ(0, dev_works());
+	ASSERT_EQ(0, dev_replug("all"));
+	EXPECT_EQ(0, dev_works());
+}
+
 TEST_HARNESS_MAIN

@@ -331,6 +331,30 @@ TEST_F_TIMEOUT(display, async_is_faster_than_refresh, LONG_TEST)
 	kms_fb_destroy(&fb);
 }
 
+/* Some time after the last vblank that somebody wanted the core stops to count. */
+TEST_F_TIMEOUT(display, async_events_tell_the_time, LONG_TEST)
+{
+	struct kms_event first, ev;
+	struct kms_fb fb;
+	uint64_t end;
+
+	ASSERT_EQ(0, second_fb(self, 2, &fb));
+	ASSERT_EQ(0, legacy_flip(self, fb.id, DRM_MODE_PAGE_FLIP_EVENT, 0));
+	ASSERT_EQ(0, kms_event(&self->k, &first, KMS_WAIT_MS));
+	/* five seconds, and as long as it takes */
+	end = kms_now_ns() + 7000000000ULL;
+	for (int i = 0; kms_now_ns() < end; i++) {
+		ASSERT_EQ(0, legacy_flip(self, i % 2 ? fb.id : self->fb.id,
+					 DRM_MODE_PAGE_FLIP_ASYNC | DRM_MODE_PAGE_FLIP_EVENT, i));
+		ASSERT_EQ(0, kms_event(&self->k, &ev, KMS_WAIT_MS));
+		usleep(20000);
+	}
+	EXPECT_LT(first.sequence + 6 * self->o->mode.vrefresh, ev.sequence);
+	EXPECT_LT(first.time_ns + 6000000000ULL, ev.time_ns);
+	ASSERT_EQ(0, kms_show(&self->k, self->o, &self->fb));
+	kms_fb_destroy(&fb);
+}
+
 TEST_F_TIMEOUT(display, async_atomic, LONG_TEST)
 {
 	struct kms_fb fb;

@@ -486,6 +486,23 @@ TEST_F(gpu, host_blob_mappings)
 	gpu_unmap(&bo);
 }
 
+/* It has no pages that could be copied on write. */
+TEST_F(gpu, host_blob_is_not_private)
+{
+	struct drm_virtgpu_map map = {};
+	struct gpu_bo bo;
+
+	NEED_VENUS();
+	ASSERT_EQ(0, host_memory(self->fd, 1 << 20, &bo));
+	map.handle = bo.handle;
+	ASSERT_EQ(0, kms_ioctl(self->fd, DRM_IOCTL_VIRTGPU_MAP, &map));
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE, self->fd,
+				   map.offset));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(0, gpu_map(&bo));
+	EXPECT_EQ(0, gpu_close(&bo));
+}
+
 /* Two huge pages of the guest's are two faults where the address allows it. */
 TEST_F(gpu, host_blob_huge_pages)
 {

@@ -178,6 +178,8 @@ REFUSED(frame_of_a_microsecond,
 	mode.clock = mode.htotal * mode.vtotal * 1000)
 REFUSED(frame_period_overflows,
 	({ mode.htotal = 65535; mode.vtotal = 65535; mode.clock = 1; }))
+REFUSED(frame_pixels_overflow,
+	({ mode.htotal = 65535; mode.vtotal = 65535; mode.clock = INT_MAX; }))
 REFUSED(vscan_2, mode.vscan = 2)
 REFUSED(vscan_65535, mode.vscan = 65535)
 REFUSED(htotal_zero, mode.htotal = 0)

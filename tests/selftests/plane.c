@@ -35,6 +35,20 @@ TEST_F(display, primary_must_cover)
 	EXPECT_TRUE(refused(test_primary(self, "CRTC_H", self->fb.height - 1)));
 }
 
+/* What of the picture is not on the screen is not shown; the host is not asked to. */
+TEST_F(display, primary_outside_of_the_screen)
+{
+	struct kms_req r;
+
+	kms_req_init(&r, &self->k);
+	kms_req_add(&r, self->o->primary, "CRTC_X", self->fb.width);
+	ASSERT_EQ(0, kms_req_commit(&r, 0, 0));
+	ASSERT_EQ(0, kms_show(&self->k, self->o, &self->fb));
+	if (!host_missing()) {
+		EXPECT_EQ(0, host_diff_fb(self->o->head, &self->fb));
+	}
+}
+
 TEST_F(display, primary_does_not_scale)
 {
 	uint64_t w = self->fb.width, h = self->fb.height;

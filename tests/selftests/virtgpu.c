@@ -175,6 +175,32 @@ TEST_F(virtgpu, resource)
 	EXPECT_EQ(0, gem_close(self->fd, arg.bo_handle));
 }
 
+/* Waiting shows what the device wrote, which is nothing here: also by a bounce buffer. */
+TEST_F(virtgpu, wait_keeps_what_was_written)
+{
+	struct drm_virtgpu_resource_create arg = good_resource();
+	struct drm_virtgpu_3d_transfer_to_host to = {};
+	struct drm_virtgpu_map map = {};
+	uint32_t *p;
+
+	ASSERT_EQ(0, kms_ioctl(self->fd, DRM_IOCTL_VIRTGPU_RESOURCE_CREATE, &arg));
+	map.handle = arg.bo_handle;
+	ASSERT_EQ(0, kms_ioctl(self->fd, DRM_IOCTL_VIRTGPU_MAP, &map));
+	p = mmap(NULL, arg.size, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd, map.offset);
+	ASSERT_NE(MAP_FAILED, p);
+	p[64] = 1;
+	to.bo_handle = arg.bo_handle;
+	to.box = (struct drm_virtgpu_3d_box){ .w = 64, .h = 32, .d = 1 };
+	EXPECT_EQ(0, kms_ioctl(self->fd, DRM_IOCTL_VIRTGPU_TRANSFER_TO_HOST, &to));
+	p[64] = 2;
+	EXPECT_EQ(0, wait_for(self->fd, arg.bo_handle, 0));
+	EXPECT_EQ(2, p[64]);
+	EXPECT_EQ(0, wait_for(self->fd, arg.bo_handle, VIRTGPU_WAIT_NOWAIT));
+	EXPECT_EQ(2, p[64]);
+	munmap(p, arg.size);
+	EXPECT_EQ(0, gem_close(self->fd, arg.bo_handle));
+}
+
 #define BAD_RESOURCE(name, change)					\
 TEST_F(virtgpu, name)							\
 {									\
