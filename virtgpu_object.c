@@ -100,10 +100,15 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_object_entries);
 static void virtgpu_object_unmap_locked(struct virtgpu_device *vgdev,
 					struct virtgpu_object *obj)
 {
+	unsigned long attrs = 0;
+
 	lockdep_assert_held(&vgdev->mapped_lock);
 
+	/* Without writes of the device, its copy is older than what the CPU sees. */
+	if (atomic_read(&obj->writes) == obj->shown)
+		attrs |= DMA_ATTR_SKIP_CPU_SYNC;
 	list_del(&obj->mapped_link);
-	dma_unmap_sgtable(vgdev->dma_dev, obj->sgt, DMA_BIDIRECTIONAL, 0);
+	dma_unmap_sgtable(vgdev->dma_dev, obj->sgt, DMA_BIDIRECTIONAL, attrs);
 	sg_free_table(obj->sgt);
 	kfree(obj->sgt);
 	obj->sgt = NULL;
@@ -328,7 +333,7 @@ static void virtgpu_sgt_sync_for_device(struct device *dev, struct sg_table *sgt
 		}
 		part = min(len, size - offset);
 		dma_sync_single_range_for_device(dev, sg_dma_address(sg), offset, part,
-						 DMA_TO_DEVICE);
+						 DMA_BIDIRECTIONAL);
 		len -= part;
 		if (!len)
 			break;
@@ -355,7 +360,9 @@ void virtgpu_object_sync_for_device(struct virtgpu_object *obj, size_t offset, s
 	if (!virtgpu_object_needs_sync(obj) || !drm_dev_enter(&vgdev->drm, &idx))
 		return;
 	sgt = virtgpu_object_get_addresses(obj, &mapping);
-	if (sgt)
+	if (sgt && len == obj->base.base.size)
+		dma_sync_sgtable_for_device(vgdev->import_dev, sgt, DMA_BIDIRECTIONAL);
+	else if (sgt)
 		virtgpu_sgt_sync_for_device(vgdev->import_dev, sgt, offset, len);
 	virtgpu_mapping_put(mapping);
 	drm_dev_exit(idx);
@@ -1130,7 +1137,7 @@ void virtgpu_object_sync_for_cpu(struct virtgpu_object *obj, int writes)
 		return;
 	sgt = virtgpu_object_get_addresses(obj, &mapping);
 	if (sgt)
-		dma_sync_sgtable_for_cpu(vgdev->import_dev, sgt, DMA_FROM_DEVICE);
+		dma_sync_sgtable_for_cpu(vgdev->import_dev, sgt, DMA_BIDIRECTIONAL);
 	virtgpu_mapping_put(mapping);
 	drm_dev_exit(idx);
 	/* Whoever else waited for these writes may read from now on. */
