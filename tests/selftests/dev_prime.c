@@ -6,8 +6,10 @@
 #include <kselftest_harness.h>
 
 #include <errno.h>
+#include <sys/mman.h>
 
 #include "dev.h"
+#include "reset.h"
 #include "share.h"
 
 #define LONG_TEST	110
@@ -135,6 +137,41 @@ TEST_F_TIMEOUT(host, unplugged_while_it_shows, LONG_TEST)
 		close(fd);
 		ASSERT_EQ(0, host_plug("all"));
 	}
+}
+
+/* Memory that only the host had, and lost, is gone by way of the dma-buf, too. */
+TEST_F_TIMEOUT(host, lost_while_mapped, LONG_TEST)
+{
+	struct drm_virtgpu_resource_create_blob arg = {
+		.blob_mem = VIRTGPU_BLOB_MEM_HOST3D, .blob_id = 1, .size = 65536,
+		.blob_flags = VIRTGPU_BLOB_FLAG_USE_MAPPABLE |
+			      VIRTGPU_BLOB_FLAG_USE_SHAREABLE,
+	};
+	struct gpu_bo bo;
+	char *shared;
+	int fd, card;
+
+	ASSERT_EQ(0, dev_replug("all"));
+	ASSERT_EQ(0, kms_open(&self->k));
+	card = gpu_open();
+	ASSERT_LE(0, card);
+	ASSERT_EQ(0, gpu_finish(card));
+	ASSERT_EQ(0, gpu_create_blob(card, &arg, &bo));
+	ASSERT_EQ(0, gpu_map(&bo));
+	gpu_pattern(bo.map, arg.size, 7);
+	ASSERT_EQ(0, dmabuf_export(card, bo.handle, &fd));
+	shared = dmabuf_map(fd, arg.size);
+	ASSERT_TRUE(shared);
+	EXPECT_EQ(0, memcmp(shared, bo.map, arg.size));
+	ASSERT_EQ(0, reset_device(&self->k));
+	EXPECT_TRUE(is_gone(bo.map));
+	EXPECT_TRUE(is_gone(shared));
+	munmap(shared, arg.size);
+	close(fd);
+	EXPECT_EQ(0, gpu_close(&bo));
+	close(card);
+	EXPECT_EQ(0, kms_close(&self->k));
+	EXPECT_EQ(0, dev_works());
 }
 
 TEST_HARNESS_MAIN

@@ -7,9 +7,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -91,6 +93,18 @@ static inline int reset_device(struct kms *k)
 static inline int reset_wait(struct kms *k)
 {
 	return reset_minor(k->minor);
+}
+
+/* Is memory that was mapped a bus error for who touches it? */
+static inline bool is_gone(const volatile char *memory)
+{
+	pid_t child = fork();
+	int status;
+
+	if (!child)
+		_exit(*memory & 0);
+	return child > 0 && waitpid(child, &status, 0) == child && WIFSIGNALED(status) &&
+	       WTERMSIG(status) == SIGBUS;
 }
 
 #define CURSOR_SIZE	64

@@ -98,6 +98,26 @@ static int make_dumb(struct share *s)
 	return ret;
 }
 
+/*
+ * No neighbours: udmabuf maps its pages for a device of its own that has no limit
+ * for pieces, and where DMA is checked those over 64 KiB are reported.
+ */
+static int fill_scattered(int mem, uint64_t size)
+{
+	char *between = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			     -1, 0);
+	int ret = between == MAP_FAILED ? -errno : 0;
+
+	for (uint64_t at = 0; !ret && at < size; at += 4096) {
+		between[at] = 1;
+		if (pwrite(mem, "", 1, at) != 1)
+			ret = -errno;
+	}
+	if (between != MAP_FAILED)
+		munmap(between, size);
+	return ret;
+}
+
 static int make_udmabuf(struct share *s)
 {
 	struct udmabuf_create arg = {
@@ -111,6 +131,7 @@ static int make_udmabuf(struct share *s)
 	arg.memfd = mem;
 	if (ftruncate(mem, s->size) || fcntl(mem, F_ADD_SEALS, F_SEAL_SHRINK))
 		ret = -errno;
+	ret = ret ?: fill_scattered(mem, s->size);
 	if (!ret) {
 		s->fd = ioctl(s->device, UDMABUF_CREATE, &arg);
 		ret = s->fd < 0 ? -errno : 0;
