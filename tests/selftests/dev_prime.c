@@ -135,7 +135,8 @@ TEST_F_TIMEOUT(host, unplugged_while_it_shows, LONG_TEST)
 		EXPECT_EQ(0, stats.pinned);
 		EXPECT_EQ(0, stats.written_late);
 		close(fd);
-		ASSERT_EQ(0, host_plug("all"));
+		/* who is unplugged before the kernel has seen it may never come back */
+		ASSERT_EQ(0, dev_plug("all"));
 	}
 }
 
