@@ -20,11 +20,15 @@ static struct drm_vblank_crtc *virtgpu_vblank_of(struct drm_crtc *crtc)
  */
 static bool virtgpu_vblank_forward(struct virtgpu_vblank_timer *timer)
 {
-	guard(spinlock_irqsave)(&timer->lock);
-	if (!timer->period || hrtimer_is_queued(&timer->timer))
-		return false;
-	hrtimer_forward_now(&timer->timer, timer->period);
-	return true;
+	unsigned long flags;
+	bool runs;
+
+	spin_lock_irqsave(&timer->lock, flags);
+	runs = timer->period && !hrtimer_is_queued(&timer->timer);
+	if (runs)
+		hrtimer_forward_now(&timer->timer, timer->period);
+	spin_unlock_irqrestore(&timer->lock, flags);
+	return runs;
 }
 
 static enum hrtimer_restart virtgpu_vblank_tick(struct hrtimer *hrtimer)
@@ -58,11 +62,13 @@ void virtgpu_vblank_timer_init(struct virtgpu_vblank_timer *timer, struct drm_cr
 int virtgpu_vblank_timer_enable(struct drm_crtc *crtc)
 {
 	struct virtgpu_vblank_timer *timer = &crtc_to_output(crtc)->vblank_timer;
+	unsigned long flags;
 
 	drm_calc_timestamping_constants(crtc, &crtc->mode);
-	guard(spinlock_irqsave)(&timer->lock);
+	spin_lock_irqsave(&timer->lock, flags);
 	WRITE_ONCE(timer->period, ns_to_ktime(virtgpu_vblank_of(crtc)->framedur_ns));
 	hrtimer_start(&timer->timer, timer->period, HRTIMER_MODE_REL);
+	spin_unlock_irqrestore(&timer->lock, flags);
 	return 0;
 }
 
@@ -76,10 +82,12 @@ int virtgpu_vblank_timer_enable(struct drm_crtc *crtc)
 void virtgpu_vblank_timer_disable(struct drm_crtc *crtc)
 {
 	struct virtgpu_vblank_timer *timer = &crtc_to_output(crtc)->vblank_timer;
+	unsigned long flags;
 
-	guard(spinlock_irqsave)(&timer->lock);
+	spin_lock_irqsave(&timer->lock, flags);
 	WRITE_ONCE(timer->period, 0);
 	hrtimer_try_to_cancel(&timer->timer);
+	spin_unlock_irqrestore(&timer->lock, flags);
 }
 
 /**

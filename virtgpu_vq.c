@@ -343,14 +343,16 @@ static void virtgpu_queue_complete(struct virtgpu_queue *queue, struct virtqueue
 /* Has the device given nothing back since the last time? */
 static bool virtgpu_queue_stands_still(struct virtgpu_queue *queue)
 {
-	bool still;
+	unsigned long flags;
+	bool still = false;
 
-	guard(spinlock_irqsave)(&queue->lock);
-	if (!queue->vq || queue->stopped || queue->dead || !queue->in_ring)
-		return false;
-	still = queue->answered == queue->watched;
-	queue->prods += still;
-	virtgpu_queue_watch_locked(queue);
+	spin_lock_irqsave(&queue->lock, flags);
+	if (queue->vq && !queue->stopped && !queue->dead && queue->in_ring) {
+		still = queue->answered == queue->watched;
+		queue->prods += still;
+		virtgpu_queue_watch_locked(queue);
+	}
+	spin_unlock_irqrestore(&queue->lock, flags);
 	return still;
 }
 
