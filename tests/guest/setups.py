@@ -70,7 +70,8 @@ SETUPS = {
                       args=('-device', 'intel-iommu,intremap=off'), append='intel_iommu=on',
                       only=SHARING),
     '2d-swiotlb': Setup('virtio-gpu-pci,iommu_platform=on', 'all memory goes by bounce buffers',
-                        append='swiotlb=force', only=(*SHARING, 'unplug', 'virtgpu')),
+                        append='swiotlb=force', only=(*SHARING, 'unplug', 'virtgpu'),
+                        debug=('prime', 'unplug')),
     '2d4': Setup('virtio-gpu-pci', 'four outputs, no 3D', heads=4,
                  only=('hotplug', 'lease', 'outputs', 'plane')),
     # Its GPU is not reset in a sleep; that of the other set-ups is

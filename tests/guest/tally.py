@@ -11,7 +11,7 @@ import boot
 from tap import Result
 
 WIDTH = 200     # of what is shown of a program's lines
-LAST = 900      # s that the last guests may take when the minutes for all are over
+LAST = 600      # s that the last guests may take when the minutes for all are over
 SHOWN = 8       # failures of a guest that are shown at the end
 
 
