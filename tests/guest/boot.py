@@ -31,6 +31,9 @@ CMDLINE = ('console=tty0 console=ttyS0,115200 loglevel=6 sysrq_always_enabled '
 # and would hide it from kmemleak; with any flag there are none.
 SLOW = 6
 
+# Of a guest whose clock is wrong
+BOOTS = 3
+
 # Why a program was not begun: Job.seconds
 OVER = 'the minutes for all are over (MINUTES)'
 
@@ -132,6 +135,10 @@ def payload(job, dir):
     return initrd
 
 
+class WrongClock(Exception):
+    """The guest has to be booted again."""
+
+
 class Guest:
     """A running guest and all that listens to it."""
 
@@ -143,6 +150,7 @@ class Guest:
         self.tap = open(os.path.join(job.out, 'tap'), 'wb', buffering=0)
         self.crashed = False
         setup = SETUPS[job.setup]
+        self.started = time.monotonic()
         self.qemu = Qemu(setup, dir, job.out, f'{LAB}/boot/{job.kernel}',
                          payload(job, dir), f'{LAB}/disk.img',
                          job.cmdline, args=job.qemu_args,
@@ -192,8 +200,17 @@ class Guest:
             line = line.decode(errors='replace').rstrip('\r')
             if line.startswith('# crash'):
                 self.crash(screen='dark' not in line)
+            elif line.startswith('# uptime'):
+                self.check_clock(float(line.split()[2]))
             else:
                 self.stream.line(line)
+
+    def check_clock(self, uptime):
+        """A kernel that was kept waiting while it calibrated its clock has one that
+        runs many times too fast, and all its time limits with it."""
+        seconds = time.monotonic() - self.started
+        if uptime > 2 * seconds + 5 and not SETUPS[self.job.setup].accel:
+            raise WrongClock(f'{uptime:.0f} s of the guest in {seconds:.0f} s')
 
     def crash(self, screen):
         """The guest is about to crash itself, and says so."""
@@ -216,6 +233,10 @@ class Guest:
         self.stream.results.append(result)
         self.stream.show(result)
 
+    def discard(self):
+        self.qemu.kill()
+        self.tap.close()
+
     def finish(self):
         code = self.qemu.process.poll()
         if code:
@@ -234,6 +255,16 @@ class Guest:
 
 def boot(job, show):
     """Runs one job. show is called with each Result as it comes."""
+    for _ in range(BOOTS - 1):
+        try:
+            return boot_once(job, show)
+        except WrongClock as error:
+            print(f'# {job.name}: its clock is wrong ({error}), booting again', flush=True)
+    return boot_once(job, show)
+
+
+def boot_once(job, show):
+    """As boot(), or WrongClock before the first result."""
     shutil.rmtree(job.out, ignore_errors=True)
     os.makedirs(job.out)
     dir = tempfile.mkdtemp(prefix='guest-')
@@ -241,8 +272,13 @@ def boot(job, show):
         guest = Guest(job, dir, show)
         try:
             guest.serve()
-        finally:
-            results = guest.finish()
+        except WrongClock:
+            guest.discard()
+            raise
+        except BaseException:
+            guest.finish()
+            raise
+        results = guest.finish()
     finally:
         shutil.rmtree(dir, ignore_errors=True)
     return results

@@ -3,6 +3,7 @@
 
 The guest (see ./guest) sends the output of each program, with lines of its own:
 
+    # uptime S          it has booted, in so many seconds by its own clock
     # program NAME      a program starts
     #k LINE             a line of /dev/kmsg, sent before '# exit'
     # exit NAME CODE    it ended: 0 passed, 1 failed, 4 skipped, else broken
