@@ -980,8 +980,12 @@ int virtgpu_imports_init(struct virtgpu_device *vgdev)
 
 	INIT_LIST_HEAD(&vgdev->imports);
 	vgdev->import_dev = vgdev->use_dma_api ? vgdev->dma_dev : dev;
-	if (vgdev->use_dma_api)
+	if (vgdev->use_dma_api) {
+		/* An entry can be as long as its pieces are; the bus has no limit of its own. */
+		if (vgdev->dma_dev->dma_parms)
+			dma_set_max_seg_size(vgdev->dma_dev, UINT_MAX);
 		return 0;
+	}
 
 	dev->dma_parms = &vgdev->dma_parms;
 	ret = devm_add_action_or_reset(dev, virtgpu_import_dev_reset, dev);
