@@ -42,7 +42,7 @@ TROUBLE = re.compile('|'.join((
 # ... nor in that of a guest that shuts down
 AT_THE_END = re.compile(r'resetting the device')
 # ... but for what a processor of this kind says at boot
-HARMLESS = re.compile(r'Spectre|RETBleed|mitigation|clocksource')
+HARMLESS = re.compile(r'kasan_multi_shot|Spectre|RETBleed|mitigation|clocksource')
 # A line of the driver or of DRM
 OURS = re.compile(r'virtio_gpu|virtio-pci|\[drm|\bdrm_')
 ERROR = 3       # the kernel's KERN_ERR
