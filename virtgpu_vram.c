@@ -479,19 +479,24 @@ void virtgpu_vram_unmap(struct virtgpu_object *obj)
 {
 	struct virtgpu_vram *vram = obj->vram;
 	struct virtgpu_device *vgdev = virtgpu_vram_dev(obj);
-	struct virtgpu_cmd *unmap;
+	struct virtgpu_cmd *unmap, *leaving;
 
 	mutex_lock(&vgdev->window_lock);
 	list_del_init(&vram->lru);
 	unmap = vram->unmap;
 	vram->unmap = NULL;
-	if (unmap && (vram->leaving ||
+	leaving = vram->leaving;
+	vram->leaving = NULL;
+	if (unmap && (leaving ||
 		      (!vram->mapped && (!vram->abandoned || READ_ONCE(vram->refused))))) {
 		virtgpu_cmd_put(unmap);
 		unmap = NULL;
 	}
 	mutex_unlock(&vgdev->window_lock);
 
+	/* It keeps the resource, and so the object. */
+	if (leaving)
+		virtgpu_cmd_put(leaving);
 	if (unmap) {
 		virtgpu_cmd_set_resource(unmap, obj->res);
 		virtgpu_queue_submit(unmap);
@@ -534,8 +539,6 @@ void virtgpu_vram_free(struct virtgpu_object *obj)
 
 	mutex_lock(&vgdev->window_lock);
 	virtgpu_vram_release_node_locked(vgdev, obj->vram);
-	if (obj->vram->leaving)
-		virtgpu_cmd_put(obj->vram->leaving);
 	mutex_unlock(&vgdev->window_lock);
 	kfree(obj->vram);
 	drm_gem_object_release(&obj->base.base);

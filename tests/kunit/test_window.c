@@ -321,6 +321,35 @@ static void window_unmap_late(struct kunit *test)
 	put_blobs(objs, 5);
 }
 
+/* One that is closed before the host has answered is gone when it has. */
+static void window_closed_while_leaving(struct kunit *test)
+{
+	struct blobs *all = start(test, WINDOW_ADDR, WINDOW_SIZE, 0);
+	unsigned int timeout = virtgpu_timeout_ms;
+	struct host *host = test->priv;
+	struct virtgpu_object *objs[5];
+	u32 id;
+
+	fill(test, objs);
+	objs[4] = new_blob(test, WINDOW_SIZE / 4);
+	id = objs[0]->res->id;
+	virtgpu_timeout_ms = 100;
+	all->hold_unmap = true;
+	KUNIT_EXPECT_EQ(test, touch(objs[4]), -ETIMEDOUT);
+	virtgpu_timeout_ms = timeout;
+	drm_gem_object_put(&objs[0]->base.base);
+	all->hold_unmap = false;
+	all->blobs[id].mapped = false;
+	host_answer(host, &all->held, 0x1100);
+	flush_workqueue(host->vgdev->wq);
+
+	/* Its place is free. */
+	KUNIT_EXPECT_EQ(test, all->unmaps, 1);
+	KUNIT_EXPECT_EQ(test, touch(objs[4]), 0);
+	KUNIT_EXPECT_EQ(test, all->unmaps, 1);
+	put_blobs(objs + 1, 4);
+}
+
 /* Blobs of many sizes that come and go: the host checks each range. */
 static void window_mixed(struct kunit *test)
 {
@@ -535,6 +564,7 @@ static struct kunit_case window_cases[] = {
 	KUNIT_CASE(window_refused),
 	KUNIT_CASE(window_unmap_refused),
 	KUNIT_CASE(window_unmap_late),
+	KUNIT_CASE(window_closed_while_leaving),
 	KUNIT_CASE(window_mixed),
 	KUNIT_CASE(window_aligned),
 	KUNIT_CASE(window_aligned_elsewhere),
