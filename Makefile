@@ -38,7 +38,7 @@ help:
 	@echo "SETUP='2d vga'           check: these machines only (tests/guest/setups.py)"
 	@echo "TESTS='damage* tools'    check: these programs only"
 	@echo "JOBS=1                   check: guests at a time (2 where there are 2 processors)"
-	@echo "MINUTES=80               check: no guest is begun after them, which is told"
+	@echo "MINUTES=80               check: nothing is begun after them, which is told"
 	@echo "V=1                      show the commands"
 
 setup:

@@ -110,9 +110,9 @@ int virtgpu_restore(struct virtio_device *vdev)
 
 	if (!vgdev->num_scanouts)
 		return 0;
-	virtgpu_display_changed(vgdev);
 	if (vgdev->resetting)
 		return 0;
+	virtgpu_display_changed(vgdev);
 	/* A picture that is lost is no reason to give the device up. */
 	ret = drm_mode_config_helper_resume(&vgdev->drm);
 	if (ret)
