@@ -25,7 +25,7 @@ help:
 	@echo "make check-debug         ... on a kernel with KASAN, lockdep and more, of which make"
 	@echo "                         check runs a part (built once)"
 	@echo "make hunt                fuzzers: hosts and programs that do everything wrong"
-	@echo "make conformance IGT=DIR run the tests of IGT GPU Tools, of which DIR is a build"
+	@echo "make conformance         run the tests of IGT GPU Tools: Debian's, or the build IGT=DIR"
 	@echo "make check-kcsan         what runs in parallel, on a kernel that looks for data races"
 	@echo "make selftests           build the test programs, into out/selftests"
 	@echo "make device              build the scripted GPU alone, out/device/virtgpu-device"
@@ -75,9 +75,10 @@ hunt: lab
 	$(Q)$(MAKE) check SETUP='hostile gl-reset fuzz-2d fuzz-gl fuzz-dev'
 
 conformance: lab
-	$(Q)test -d "$(IGT)" || { \
-		echo "make: IGT=DIR names a build of IGT GPU Tools, or an installed one" >&2; exit 1; }
-	$(Q)rm -rf out/igt && mkdir -p out && cp -a "$(IGT)" out/igt
+	$(Q)$(if $(IGT),test -d "$(IGT)" || { \
+		echo "make: IGT=DIR names a build of IGT GPU Tools, or an installed one" >&2; exit 1; },\
+		$(LAB) igt)
+	$(Q)rm -rf out/igt && mkdir -p out && cp -a "$(or $(IGT),$$($(LAB) path igt))" out/igt
 	$(Q)$(LAB) enter tests/guest/conformance out/igt $(if $(KERNEL),--kernel $(KERNEL)) \
 		$(if $(SETUP),--setup $(SETUP)) $(if $(TESTS),--tests $(foreach t,$(TESTS),'$(t)'))
 

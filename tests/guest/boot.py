@@ -37,7 +37,7 @@ BOOTS = 3
 # Why a program was not begun: Job.seconds
 OVER = 'the minutes for all are over (MINUTES)'
 
-CHECKED_CMDLINE = 'kasan_multi_shot slab_debug=F'
+CHECKED_CMDLINE = 'kasan_multi_shot slab_debug=F kcsan.early_enable=1'
 CHECKED_LAST = ('afterwards', 'coverage')
 
 

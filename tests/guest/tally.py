@@ -65,6 +65,9 @@ class Tally:
                 print(text(result))
             if len(failures) > SHOWN:
                 print(f'fail  ... and {len(failures) - SHOWN} more of that guest')
+        for failures in self.failures().values():
+            for result in failures[:SHOWN]:
+                print(text(replace(result, why=result.why[:WIDTH], said=())))
         print(f'{self.count("pass")} passed, {self.count("fail")} failed, '
               f'{self.count("skip")} skipped')
         return 1 if self.count('fail') or not self.count('pass') else 0

@@ -41,8 +41,9 @@ TROUBLE = re.compile('|'.join((
     r'segfault')), re.I)
 # ... nor in that of a guest that shuts down
 AT_THE_END = re.compile(r'resetting the device')
-# ... but for what a processor of this kind says at boot
-HARMLESS = re.compile(r'kasan_multi_shot|Spectre|RETBleed|mitigation|clocksource')
+# ... but for what a processor of this kind says at boot, and races between others
+HARMLESS = re.compile(r'kasan_multi_shot|Spectre|RETBleed|mitigation|clocksource'
+                      r'|KCSAN: data-race in (?!.*\[virtio_gpu\])')
 # A line of the driver or of DRM
 OURS = re.compile(r'virtio_gpu|virtio-pci|\[drm|\bdrm_')
 ERROR = 3       # the kernel's KERN_ERR
