@@ -74,11 +74,13 @@ check-kcsan: lab
 hunt: lab
 	$(Q)$(MAKE) check SETUP='hostile gl-reset fuzz-2d fuzz-gl fuzz-dev'
 
+# The build of IGT GPU Tools: as IGT says, or Debian's
+conformance: igt = $(or $(IGT),$$($(LAB) path igt))
 conformance: lab
-	$(Q)$(if $(IGT),test -d "$(IGT)" || { \
-		echo "make: IGT=DIR names a build of IGT GPU Tools, or an installed one" >&2; exit 1; },\
-		$(LAB) igt)
-	$(Q)rm -rf out/igt && mkdir -p out && cp -a "$(or $(IGT),$$($(LAB) path igt))" out/igt
+	$(if $(IGT),,$(Q)$(LAB) igt)
+	$(Q)test -d "$(igt)" || { \
+		echo "make: IGT=DIR names a build of IGT GPU Tools, or an installed one" >&2; exit 1; }
+	$(Q)rm -rf out/igt && mkdir -p out && cp -a "$(igt)" out/igt
 	$(Q)$(LAB) enter tests/guest/conformance out/igt $(if $(KERNEL),--kernel $(KERNEL)) \
 		$(if $(SETUP),--setup $(SETUP)) $(if $(TESTS),--tests $(foreach t,$(TESTS),'$(t)'))
 
