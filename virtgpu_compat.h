@@ -313,13 +313,21 @@ static inline void virtgpu_take_pages_back(struct drm_gem_shmem_object *shmem)
 #endif
 }
 
-/* Huge pages for GEM objects. */
+/*
+ * Huge pages for GEM objects, where the kernel has them. DRM keeps and uses a mount
+ * that could not be made, or was taken back at once for want of memory: that is an error.
+ */
 static inline int virtgpu_huge_pages_init(struct drm_device *drm)
 {
 #ifdef VIRTGPU_HAVE_HUGE_MNT
-	return drm_gem_huge_mnt_create(drm, "within_size");
+	int ret = drm_gem_huge_mnt_create(drm, "within_size");
+	struct vfsmount *mount = drm_gem_get_huge_mnt(drm);
+
+	if (!mount)
+		return 0;
+	return ret ?: PTR_ERR_OR_ZERO(mount);
 #else
-	return -EOPNOTSUPP;
+	return 0;
 #endif
 }
 

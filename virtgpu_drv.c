@@ -90,7 +90,7 @@ VISIBLE_IF_KUNIT int virtgpu_init_software(struct virtgpu_device *vgdev)
 
 	ret = virtgpu_huge_pages_init(&vgdev->drm);
 	if (ret)
-		drm_dbg(&vgdev->drm, "no huge pages: %pe\n", ERR_PTR(ret));
+		return ret;
 
 	/* Before the workqueue, whose last work gives ranges of it back. */
 	ret = virtgpu_window_init(vgdev);

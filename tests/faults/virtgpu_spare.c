@@ -37,6 +37,8 @@ static struct kretprobe spared[] = {
 	SPARED(drm_minor_alloc),
 	/* a CRTC without memory for its checksums stays in the list; nothing can destroy it */
 	SPARED(drmm_crtc_init_with_planes),
+	/* the mount for huge pages loses its context when this fails */
+	SPARED(vfs_parse_fs_qstr),
 	/* leaves the device marked as registered, which warns when it is freed */
 	SPARED(drm_modeset_register_all),
 	/* fbdev emulation loses its buffer when this fails */
