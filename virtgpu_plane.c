@@ -793,8 +793,9 @@ static void virtgpu_cursor_set_image(struct virtgpu_output *output,
 	cursor->scanouts = output->scanouts;
 	cursor->x = vgps->base.crtc_x;
 	cursor->y = vgps->base.crtc_y;
-	cursor->hot_x = vgps->base.hotspot_x;
-	cursor->hot_y = vgps->base.hotspot_y;
+	/* Programs may say any place; the host is told one of the image. */
+	cursor->hot_x = clamp(vgps->base.hotspot_x, 0, VIRTGPU_CURSOR_SIZE - 1);
+	cursor->hot_y = clamp(vgps->base.hotspot_y, 0, VIRTGPU_CURSOR_SIZE - 1);
 	list_splice_init(&vgps->cmds, &cursor->pending);
 	spin_unlock_irq(&cursor->lock);
 	virtgpu_resource_put(old);

@@ -177,6 +177,9 @@ TEST_F_TIMEOUT(display, atomic_picture_and_hotspot, LONG_TEST)
 	/* the hotspot alone is a change, too */
 	ASSERT_EQ(0, set_atomic(self, &fb, 10, 20, 30, 40));
 	EXPECT_TRUE(viewer_has(self->o->head, SIZE, SIZE, 3, 30, 40));
+	/* outside of the picture: the nearest place of it */
+	ASSERT_EQ(0, set_atomic(self, &fb, 10, 20, -5, 1000));
+	EXPECT_TRUE(viewer_has(self->o->head, SIZE, SIZE, 3, 0, SIZE - 1));
 	ASSERT_EQ(0, set_atomic(self, NULL, 0, 0, 0, 0));
 	EXPECT_TRUE(viewer_hidden(self->o->head));
 	kms_fb_destroy(&fb);
