@@ -774,6 +774,22 @@ static void virtgpu_display_release(struct drm_device *drm, void *data)
 	}
 }
 
+/* What resets a state does not tell when there is no memory for it. */
+static int virtgpu_states_init(struct virtgpu_device *vgdev)
+{
+	struct drm_plane *plane;
+	unsigned int i;
+
+	drm_mode_config_reset(&vgdev->drm);
+	drm_for_each_plane(plane, &vgdev->drm)
+		if (!plane->state)
+			return -ENOMEM;
+	for (i = 0; i < vgdev->num_scanouts; i++)
+		if (!vgdev->outputs[i].crtc.state || !vgdev->outputs[i].connector.state)
+			return -ENOMEM;
+	return 0;
+}
+
 /**
  * virtgpu_display_init() - make the KMS pipeline
  * @vgdev: the device, with @num_scanouts above 0
@@ -802,8 +818,7 @@ int virtgpu_display_init(struct virtgpu_device *vgdev)
 	ret = drm_vblank_init(&vgdev->drm, vgdev->num_scanouts);
 	if (ret)
 		return ret;
-	drm_mode_config_reset(&vgdev->drm);
-	return 0;
+	return virtgpu_states_init(vgdev);
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_display_init);
 
