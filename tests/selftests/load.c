@@ -64,14 +64,14 @@ static void on_bus_error(int signal)
 	siglongjmp(bus_error, signal);
 }
 
-/* The host's memory is not there any more: touching it gives SIGBUS. */
-static bool is_bus_error(volatile char *map)
+/* Returns: -ENODEV when the memory, the host's, is not there any more: SIGBUS. */
+static int write_pattern(void *map, size_t size, uint32_t seed)
 {
 	signal(SIGBUS, on_bus_error);
 	if (sigsetjmp(bus_error, 1))
-		return true;
-	*map = 1;
-	return false;
+		return -ENODEV;
+	gpu_pattern(map, size, seed);
+	return 0;
 }
 
 /* The memory of the guest is that of its programs, with what they have drawn. */
@@ -248,10 +248,10 @@ static int run_window(struct load_client *c)
 	}
 	ret = gpu_context(fd, CAPSET_VENUS, 0, 0);
 	while (!ret) {
-		ret = gpu_create_blob(fd, &arg, &bo) ?: gpu_map(&bo);
+		ret = gpu_create_blob(fd, &arg, &bo) ?: gpu_map(&bo) ?:
+		      write_pattern(bo.map, SIZE, c->work);
 		if (ret)
 			break;
-		gpu_pattern(bo.map, SIZE, c->work);
 		if (last.map)
 			gpu_close(&last);
 		last = bo;
@@ -261,7 +261,7 @@ static int run_window(struct load_client *c)
 		return wrong(c, "host memory", ret);
 	/* ENODEV comes a little earlier than that */
 	end = kms_now_ns() + KMS_WAIT_MS * 1000000ULL;
-	while (!is_bus_error(last.map)) {
+	while (last.map && !write_pattern(last.map, sizeof(uint32_t), 0)) {
 		if (kms_now_ns() > end)
 			return wrong(c, "no SIGBUS", 0);
 		usleep(10000);
