@@ -76,6 +76,8 @@ struct virtgpu_resource;
 
 /* ---- virtgpu_fence.c ---------------------------------------------------- */
 
+struct virtgpu_queue;
+
 /**
  * struct virtgpu_timeline - fences that signal in the order of submission
  * @lock: protects @seqno and @pending
@@ -96,6 +98,7 @@ struct virtgpu_timeline {
  * @lock: the lock of @base on kernels whose fences have none of their own
  * @timeline: where the fence signals; not to be used after it signalled
  * @link: entry in &virtgpu_timeline.pending
+ * @queue: where its command is, or was, in the order of all others; only compared
  * @emitted: it is a dma_fence and on the timeline
  * @completed: the command has ended; protected by &virtgpu_timeline.lock
  */
@@ -104,6 +107,7 @@ struct virtgpu_fence {
 	spinlock_t lock;
 	struct virtgpu_timeline *timeline;
 	struct list_head link;
+	const struct virtgpu_queue *queue;
 	bool emitted;
 	bool completed;
 };
@@ -113,6 +117,7 @@ struct virtgpu_fence *virtgpu_fence_alloc(struct virtgpu_timeline *timeline);
 void virtgpu_fence_emit(struct virtgpu_fence *fence);
 void virtgpu_fence_put(struct virtgpu_fence *fence);
 bool virtgpu_fence_is_ours(const struct dma_fence *fence);
+bool virtgpu_fence_is_queued(const struct dma_fence *fence, const struct virtgpu_queue *queue);
 void virtgpu_fence_complete(struct virtgpu_fence *fence, int error);
 
 /* ---- virtgpu_cmd.c ------------------------------------------------------ */
@@ -538,6 +543,7 @@ int virtgpu_resource_wait(struct virtgpu_resource *res);
 bool virtgpu_resource_has_failed(const struct virtgpu_resource *res);
 bool virtgpu_resource_is_refused(const struct virtgpu_resource *res);
 void virtgpu_resources_rebuild(struct virtgpu_device *vgdev, struct list_head *cmds);
+void virtgpu_resources_unmap_lost(struct virtgpu_device *vgdev);
 void virtgpu_resource_put(struct virtgpu_resource *res);
 static inline struct virtgpu_resource *virtgpu_resource_get(struct virtgpu_resource *res)
 {
@@ -962,6 +968,7 @@ struct virtgpu_mapping {
  * @link: entry in &virtgpu_device.imports
  * @timeline: of the fences of the mappings
  * @mapping: where the pages are now, or NULL; changed with dma_resv and @lock
+ * @closed: nobody has a handle any more, so that there is no new @mapping; dma_resv
  * @lock: protects all below and the backing of each resource; commands that need
  *	  the backing are queued under it
  * @resources: resources over the pages, that of the object and those of
@@ -977,6 +984,7 @@ struct virtgpu_import {
 	struct list_head link;
 	struct virtgpu_timeline timeline;
 	struct virtgpu_mapping *mapping;
+	bool closed;
 	spinlock_t lock;
 	struct list_head resources;
 	unsigned int num_leaving;

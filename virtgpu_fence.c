@@ -114,6 +114,19 @@ bool virtgpu_fence_is_ours(const struct dma_fence *fence)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_fence_is_ours);
 
 /**
+ * virtgpu_fence_is_queued() - will a fence's command go before what is queued now?
+ * @fence: any fence
+ * @queue: a queue
+ *
+ * Return: true for a fence of a command that is in the queue, or was.
+ */
+bool virtgpu_fence_is_queued(const struct dma_fence *fence, const struct virtgpu_queue *queue)
+{
+	return virtgpu_fence_is_ours(fence) &&
+	       READ_ONCE(container_of(fence, struct virtgpu_fence, base)->queue) == queue;
+}
+
+/**
  * virtgpu_fence_complete() - the command of a fence has ended
  * @fence: the fence; the command's reference is consumed
  * @error: 0 or the negative errno with which the command failed

@@ -432,7 +432,7 @@ static int virtgpu_submit_bos(struct virtgpu_submit *submit)
 	return ret;
 }
 
-/* Foreign fences only: the host runs our own commands in order. */
+/* The host runs what is queued in order: nothing waits for that, but for all others. */
 static int virtgpu_submit_implicit_deps(struct virtgpu_submit *submit,
 					struct drm_gem_object *gem)
 {
@@ -443,7 +443,7 @@ static int virtgpu_submit_implicit_deps(struct virtgpu_submit *submit,
 	if (!gem->dma_buf && !gem->import_attach)
 		return 0;
 	dma_resv_for_each_fence(&cursor, gem->resv, DMA_RESV_USAGE_READ, fence) {
-		if (virtgpu_fence_is_ours(fence))
+		if (virtgpu_fence_is_queued(fence, &submit->ctx->vgdev->ctrl))
 			continue;
 		ret = virtgpu_submit_add_dep(submit, fence);
 		if (ret)

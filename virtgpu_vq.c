@@ -159,6 +159,8 @@ static void virtgpu_queue_accept_locked(struct virtgpu_queue *queue, struct virt
 
 	if (cmd->fence && !cmd->fence->emitted)
 		virtgpu_fence_emit(cmd->fence);
+	if (cmd->fence)
+		WRITE_ONCE(cmd->fence->queue, queue);
 	if (cmd->fence || cmd->fenced) {
 		cmd->req.hdr.flags |= cpu_to_le32(VIRTIO_GPU_FLAG_FENCE);
 		cmd->req.hdr.fence_id = cpu_to_le64(++queue->fence_id);

@@ -247,6 +247,44 @@ TEST_F(gpu, fences_between_files)
 
 /* --- fences that belong to a buffer --- */
 
+/* Who uses a buffer waits for others whose own turn has not come yet. */
+TEST_F(gpu, a_shared_buffer_keeps_the_order)
+{
+	struct drm_virtgpu_execbuffer arg = gpu_nop();
+	int other = gpu_open(), prime, first, second;
+	uint32_t handle;
+	struct gate gate;
+	struct gpu_bo bo;
+
+	if (gate_make(&gate)) {
+		close(other);
+		SKIP(return, "no vgem module to make a fence with");
+	}
+	ASSERT_EQ(0, gpu_buffer(self->fd, 4096, &bo));
+	ASSERT_EQ(0, drmPrimeHandleToFD(self->fd, bo.handle, DRM_CLOEXEC, &prime));
+	ASSERT_EQ(0, drmPrimeFDToHandle(other, prime, &handle));
+	arg.flags = VIRTGPU_EXECBUF_FENCE_FD_IN;
+	arg.fence_fd = gate.sync_file;
+	arg.bo_handles = (uintptr_t)&bo.handle;
+	arg.num_bo_handles = 1;
+	ASSERT_EQ(0, gpu_exec_fence(self->fd, &arg, &first));
+	arg = gpu_nop();
+	arg.bo_handles = (uintptr_t)&handle;
+	arg.num_bo_handles = 1;
+	ASSERT_EQ(0, gpu_exec_fence(other, &arg, &second));
+	usleep(A_WHILE_US);
+	EXPECT_EQ(0, gpu_fence_status(second));
+	ASSERT_EQ(0, gate_open(&gate));
+	EXPECT_EQ(0, gpu_fence_wait(second, KMS_WAIT_MS));
+	EXPECT_EQ(1, gpu_fence_status(first));
+	close(first);
+	close(second);
+	close(prime);
+	close(other);
+	gpu_close(&bo);
+	gate_free(&gate);
+}
+
 /* Whatever uses the buffer through a dma-buf sees what is to be waited for. */
 TEST_F(gpu, a_buffer_shows_its_fences)
 {
