@@ -260,7 +260,7 @@ static int virtgpu_probe(struct virtio_device *vdev)
 	return 0;
 
 err_queues:
-	cancel_delayed_work_sync(&vgdev->reset_work);
+	disable_delayed_work_sync(&vgdev->reset_work);
 	virtgpu_queues_abort(vgdev, -ENODEV);
 	virtgpu_queues_fini(vgdev);
 	virtgpu_display_stop(vgdev);
