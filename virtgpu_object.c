@@ -814,6 +814,9 @@ int virtgpu_resource_attach_locked(struct virtgpu_resource *res)
 		return 0;
 	if (virtgpu_resource_read_state(res) == VIRTGPU_RES_FAILED)
 		return res->error;
+	/* After a reset, the rebuild alone tells the host where its pages are. */
+	if (res->generation != READ_ONCE(res->vgdev->generation))
+		return VIRTGPU_LOST;
 	ret = virtgpu_dma_buf_import_sgt(res->obj);
 	if (ret)
 		return ret;
@@ -871,8 +874,6 @@ static void virtgpu_resource_lose(struct virtgpu_resource *res, int error)
 {
 	virtgpu_resource_uncreate(res);
 	virtgpu_resource_fail(res, error);
-	if (res->obj->vram)
-		virtgpu_vram_lose(res->obj);
 }
 
 static void virtgpu_resource_rebuilt(struct virtgpu_cmd *cmd)
@@ -882,6 +883,14 @@ static void virtgpu_resource_rebuilt(struct virtgpu_cmd *cmd)
 	if (virtgpu_cmd_creates(cmd))
 		virtgpu_resource_uncreate(cmd->res);
 	virtgpu_resource_fail(cmd->res, cmd->error);
+}
+
+/* Are the pages of a resource where the host was told, with the reservation lock? */
+static bool virtgpu_resource_has_pages(const struct virtgpu_resource *res)
+{
+	const struct virtgpu_import *import = res->obj->import;
+
+	return !import || (!import->closed && (!res->backing || res->backing == import->mapping));
 }
 
 static int virtgpu_resource_rebuild_locked(struct virtgpu_resource *res, struct list_head *cmds)
@@ -895,6 +904,8 @@ static int virtgpu_resource_rebuild_locked(struct virtgpu_resource *res, struct 
 	LIST_HEAD(own);
 	int ret = 0;
 
+	if (!virtgpu_resource_has_pages(res))
+		return VIRTGPU_LOST;
 	res->generation = res->vgdev->generation;
 	/* An import that has moved and was not used since has no backing. */
 	if (moved)
@@ -950,14 +961,10 @@ static void virtgpu_resource_rebuild(struct virtgpu_resource *res, struct list_h
 	}
 }
 
-/**
- * virtgpu_resources_rebuild() - make all resources again, after a reset
- * @vgdev: the device, with queues that are not started
- * @cmds: gets the commands for that
- *
- * Process context.
- */
-void virtgpu_resources_rebuild(struct virtgpu_device *vgdev, struct list_head *cmds)
+static void virtgpu_resources_each(struct virtgpu_device *vgdev,
+				   void (*func)(struct virtgpu_resource *res,
+						struct list_head *cmds),
+				   struct list_head *cmds)
 {
 	struct virtgpu_resource *res;
 	unsigned long id;
@@ -967,11 +974,41 @@ void virtgpu_resources_rebuild(struct virtgpu_device *vgdev, struct list_head *c
 		if (!kref_get_unless_zero(&res->users))
 			continue;
 		xa_unlock_irq(&vgdev->resources);
-		virtgpu_resource_rebuild(res, cmds);
+		func(res, cmds);
 		virtgpu_resource_put(res);
 		xa_lock_irq(&vgdev->resources);
 	}
 	xa_unlock_irq(&vgdev->resources);
+}
+
+/**
+ * virtgpu_resources_rebuild() - make all resources again, after a reset
+ * @vgdev: the device, with queues that are not started
+ * @cmds: gets the commands for that
+ *
+ * Process context.
+ */
+void virtgpu_resources_rebuild(struct virtgpu_device *vgdev, struct list_head *cmds)
+{
+	virtgpu_resources_each(vgdev, virtgpu_resource_rebuild, cmds);
+}
+
+static void virtgpu_resource_unmap_lost(struct virtgpu_resource *res, struct list_head *unused)
+{
+	if (res->obj->vram && res->generation != res->vgdev->generation)
+		virtgpu_vram_lose(res->obj);
+}
+
+/**
+ * virtgpu_resources_unmap_lost() - take host memory from programs that a reset took
+ * @vgdev: the device, with queues that are started
+ *
+ * Whoever maps a blob meanwhile has the lock of the window and waits for the host.
+ * Process context.
+ */
+void virtgpu_resources_unmap_lost(struct virtgpu_device *vgdev)
+{
+	virtgpu_resources_each(vgdev, virtgpu_resource_unmap_lost, NULL);
 }
 
 /* A blob over foreign pages, where the host takes its size. */

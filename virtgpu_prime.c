@@ -334,7 +334,7 @@ void virtgpu_mapping_put(struct virtgpu_mapping *mapping)
  *
  * Nothing to do when that is known. Process context, with the reservation lock.
  *
- * Return: 0, -ENODEV when the device has gone, or the exporter's errno.
+ * Return: 0, -ENODEV when the device or the last handle has gone, or the exporter's errno.
  */
 int virtgpu_dma_buf_import_sgt(struct virtgpu_object *obj)
 {
@@ -347,6 +347,8 @@ int virtgpu_dma_buf_import_sgt(struct virtgpu_object *obj)
 
 	if (import->mapping)
 		return 0;
+	if (import->closed)
+		return -ENODEV;
 	mapping = kzalloc(sizeof(*mapping), GFP_KERNEL);
 	if (!mapping)
 		return -ENOMEM;
@@ -782,6 +784,7 @@ static void virtgpu_dma_buf_free_obj(struct drm_gem_object *gem)
 	struct virtgpu_mapping *mapping;
 
 	dma_resv_lock(gem->resv, NULL);
+	import->closed = true;
 	spin_lock_irq(&import->lock);
 	mapping = import->mapping;
 	import->mapping = NULL;

@@ -107,6 +107,7 @@ int virtgpu_restore(struct virtio_device *vdev)
 	virtio_device_ready(vdev);
 	virtgpu_resources_rebuild(vgdev, &cmds);
 	virtgpu_queues_start(vgdev, &cmds);
+	virtgpu_resources_unmap_lost(vgdev);
 
 	if (!vgdev->num_scanouts)
 		return 0;
