@@ -180,12 +180,27 @@ int virtgpu_capset_copy(struct virtgpu_device *vgdev, u32 id, u32 version,
 			void __user *dst, u32 size)
 {
 	struct virtgpu_capset *capset;
+	void *data = NULL;
+	int ret = 0;
 
-	guard(mutex)(&vgdev->capset_lock);
+	if (mutex_lock_killable(&vgdev->capset_lock))
+		return -ERESTARTSYS;
 	capset = virtgpu_capset_get_locked(vgdev, id, version);
-	if (IS_ERR(capset))
-		return PTR_ERR(capset);
-	return copy_to_user(dst, capset->data, min(size, capset->max_size)) ? -EFAULT : 0;
+	if (IS_ERR(capset)) {
+		ret = PTR_ERR(capset);
+	} else {
+		size = min(size, capset->max_size);
+		data = kvmemdup(capset->data, size, GFP_KERNEL);
+		if (size && !data)
+			ret = -ENOMEM;
+	}
+	mutex_unlock(&vgdev->capset_lock);
+
+	/* The program's memory may be of a kind that takes for ever to appear. */
+	if (!ret && copy_to_user(dst, data, size))
+		ret = -EFAULT;
+	kvfree(data);
+	return ret;
 }
 
 /**
@@ -435,6 +450,9 @@ int virtgpu_context_init(struct drm_file *file, const struct virtgpu_context_par
 	if (ret) {
 		swap(ctx->timelines, timelines);
 		ctx->num_rings = 0;
+		ctx->init = 0;
+		ctx->poll_mask = 0;
+		ctx->name[0] = '\0';
 	}
 
 out_unlock:
