@@ -230,8 +230,13 @@ static int virtgpu_fb_attach(struct virtgpu_framebuffer *vgfb)
 	res = virtgpu_object_get_resource(obj, &desc);
 	if (IS_ERR(res))
 		return PTR_ERR(res);
-	vgfb->res = res;
-	return virtgpu_resource_wait(res);
+	ret = virtgpu_resource_wait(res);
+	/* One that was refused is asked for again the next time. */
+	if (ret && virtgpu_resource_has_failed(res))
+		virtgpu_resource_put(res);
+	else
+		vgfb->res = res;
+	return ret;
 }
 
 /* The pages of a foreign buffer may have moved. */

@@ -812,6 +812,10 @@ static void virtgpu_cursor_move(struct virtgpu_output *output, struct virtgpu_pl
 	LIST_HEAD(cmds);
 	unsigned int i;
 
+	/* The first image of all may have been lost in a reset. */
+	if (!cursor->image)
+		return;
+
 	spin_lock_irq(&cursor->lock);
 	cursor->x = vgps->base.crtc_x;
 	cursor->y = vgps->base.crtc_y;
