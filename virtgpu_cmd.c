@@ -430,7 +430,7 @@ struct virtgpu_payload *virtgpu_payload_alloc(struct virtgpu_device *vgdev, size
 		chunk = KMALLOC_MAX_SIZE;
 
 	n = DIV_ROUND_UP(size, chunk);
-	payload = kmalloc(struct_size(payload, sg, n), GFP_KERNEL);
+	payload = kmalloc(struct_size(payload, sg, n), GFP_KERNEL_ACCOUNT);
 	if (!payload)
 		return ERR_PTR(-ENOMEM);
 
@@ -440,7 +440,7 @@ struct virtgpu_payload *virtgpu_payload_alloc(struct virtgpu_device *vgdev, size
 	sg_init_table(payload->sg, n);
 	for (i = 0; i < n; i++) {
 		size_t len = min(chunk, size - i * chunk);
-		void *mem = kmalloc(len, GFP_KERNEL | __GFP_NOWARN);
+		void *mem = kmalloc(len, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 
 		if (!mem) {
 			payload->num_chunks = i;

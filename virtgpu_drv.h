@@ -99,6 +99,8 @@ struct virtgpu_timeline {
  * @timeline: where the fence signals; not to be used after it signalled
  * @link: entry in &virtgpu_timeline.pending
  * @queue: where its command is, or was, in the order of all others; only compared
+ * @signaled: called when it has signalled, with &virtgpu_timeline.lock, or NULL
+ * @data: for @signaled
  * @emitted: it is a dma_fence and on the timeline
  * @completed: the command has ended; protected by &virtgpu_timeline.lock
  */
@@ -108,6 +110,8 @@ struct virtgpu_fence {
 	struct virtgpu_timeline *timeline;
 	struct list_head link;
 	const struct virtgpu_queue *queue;
+	void (*signaled)(struct virtgpu_fence *fence);
+	void *data;
 	bool emitted;
 	bool completed;
 };
@@ -689,6 +693,7 @@ struct virtgpu_capset {
  * @job_lock: protects @jobs, @num_jobs and @queued_jobs
  * @jobs: submissions that wait for fences, in order
  * @num_jobs: how many
+ * @had_jobs: there was one
  * @job_work: queues those that need not wait any more
  * @queued_jobs: those, to be freed
  * @free_work: frees them
@@ -715,6 +720,7 @@ struct virtgpu_context {
 	spinlock_t job_lock;
 	struct list_head jobs;
 	unsigned int num_jobs;
+	bool had_jobs;
 	struct work_struct job_work;
 	struct list_head queued_jobs;
 	struct work_struct free_work;

@@ -150,6 +150,8 @@ void virtgpu_fence_complete(struct virtgpu_fence *fence, int error)
 			break;
 		list_del(&fence->link);
 		dma_fence_signal(&fence->base);
+		if (fence->signaled)
+			fence->signaled(fence);
 		dma_fence_put(&fence->base);
 	}
 	spin_unlock_irqrestore(&timeline->lock, flags);

@@ -27,6 +27,9 @@
 /* Submissions of a context that may wait for fences. */
 #define VIRTGPU_MAX_JOBS 1024
 
+/* Fences that a submission may wait for, of as many contexts. */
+#define VIRTGPU_MAX_DEPS 1024
+
 /* Syncobjs and buffers in one submission. */
 #define VIRTGPU_MAX_SYNCOBJS 4096
 #define VIRTGPU_MAX_BOS 65536
@@ -189,6 +192,9 @@ void virtgpu_submit_cancel(struct virtgpu_context *ctx)
 		virtgpu_job_free(job);
 	}
 	wake_up_all(&ctx->job_space);
+	/* A callback of a job that went its way may not have queued its work yet. */
+	if (ctx->had_jobs)
+		synchronize_rcu();
 	flush_work(&ctx->job_work);
 	flush_work(&ctx->free_work);
 }
@@ -225,10 +231,12 @@ struct virtgpu_syncobj {
  * struct virtgpu_ring_event - tells a program that polls that a fence signalled
  * @base: the DRM event
  * @event: what is read from the file
+ * @drm: the device of the file
  */
 struct virtgpu_ring_event {
 	struct drm_pending_event base;
 	struct drm_event event;
+	struct drm_device *drm;
 };
 
 /**
@@ -273,28 +281,61 @@ struct virtgpu_submit {
 	struct virtgpu_job *job;
 };
 
-/* Takes one fence, or the fences that it contains. */
+/* Of the fences of one context, the last one is enough. */
+static bool virtgpu_submit_has_dep(struct virtgpu_submit *submit, struct dma_fence *fence)
+{
+	unsigned int i;
+
+	for (i = 0; i < submit->num_deps; i++) {
+		if (submit->deps[i]->context != fence->context)
+			continue;
+		if (dma_fence_is_later(fence, submit->deps[i])) {
+			dma_fence_put(submit->deps[i]);
+			submit->deps[i] = dma_fence_get(fence);
+		}
+		return true;
+	}
+	return false;
+}
+
+static int virtgpu_submit_add_one_dep(struct virtgpu_submit *submit, struct dma_fence *fence)
+{
+	struct dma_fence **deps;
+	unsigned int max;
+
+	/* What this ring did before is done before, anyway. */
+	if (dma_fence_is_signaled(fence) || fence->context == submit->timeline->context ||
+	    virtgpu_submit_has_dep(submit, fence))
+		return 0;
+	if (submit->num_deps == VIRTGPU_MAX_DEPS)
+		return -E2BIG;
+	if (submit->num_deps == submit->max_deps) {
+		max = submit->max_deps ? submit->max_deps * 2 : 8;
+		deps = krealloc_array(submit->deps, max, sizeof(*deps), GFP_KERNEL_ACCOUNT);
+		if (!deps)
+			return -ENOMEM;
+		submit->deps = deps;
+		submit->max_deps = max;
+	}
+	submit->deps[submit->num_deps++] = dma_fence_get(fence);
+	return 0;
+}
+
+/* Takes one fence, or the fences that it contains: a program says how many. */
 static int virtgpu_submit_add_dep(struct virtgpu_submit *submit, struct dma_fence *fence)
 {
 	struct dma_fence_unwrap iter;
-	struct dma_fence *f, **deps;
-	unsigned int max;
+	struct dma_fence *f;
+	int ret = 0;
 
 	dma_fence_unwrap_for_each(f, &iter, fence) {
-		/* What this ring did before is done before, anyway. */
-		if (dma_fence_is_signaled(f) || f->context == submit->timeline->context)
-			continue;
-		if (submit->num_deps == submit->max_deps) {
-			max = submit->max_deps ? submit->max_deps * 2 : 8;
-			deps = krealloc_array(submit->deps, max, sizeof(*deps), GFP_KERNEL);
-			if (!deps)
-				return -ENOMEM;
-			submit->deps = deps;
-			submit->max_deps = max;
-		}
-		submit->deps[submit->num_deps++] = dma_fence_get(f);
+		ret = signal_pending(current) ? -ERESTARTSYS :
+						virtgpu_submit_add_one_dep(submit, f);
+		if (ret)
+			break;
 	}
-	return 0;
+	dma_fence_put(iter.chain);
+	return ret;
 }
 
 static int virtgpu_submit_in_fence(struct virtgpu_submit *submit)
@@ -484,11 +525,11 @@ static int virtgpu_submit_lock_bos(struct virtgpu_submit *submit)
 	return 0;
 }
 
-static void virtgpu_submit_ring_event(struct virtgpu_cmd *cmd)
+static void virtgpu_submit_ring_event(struct virtgpu_fence *fence)
 {
-	struct virtgpu_ring_event *event = cmd->data;
+	struct virtgpu_ring_event *event = fence->data;
 
-	drm_send_event(&cmd->vgdev->drm, &event->base);
+	drm_send_event(event->drm, &event->base);
 }
 
 static int virtgpu_submit_event(struct virtgpu_submit *submit)
@@ -503,10 +544,10 @@ static int virtgpu_submit_event(struct virtgpu_submit *submit)
 	event = kzalloc(sizeof(*event), GFP_KERNEL);
 	if (!event)
 		return -ENOMEM;
+	event->drm = &submit->ctx->vgdev->drm;
 	event->event.type = VIRTGPU_EVENT_FENCE_SIGNALED;
 	event->event.length = sizeof(event->event);
-	ret = drm_event_reserve_init(&submit->ctx->vgdev->drm, submit->file, &event->base,
-				     &event->event);
+	ret = drm_event_reserve_init(event->drm, submit->file, &event->base, &event->event);
 	if (ret) {
 		kfree(event);
 		return ret;
@@ -557,8 +598,8 @@ static int virtgpu_submit_fence(struct virtgpu_submit *submit)
 	if (!submit->fence)
 		return -ENOMEM;
 	if (submit->event) {
-		submit->cmd->done = virtgpu_submit_ring_event;
-		submit->cmd->data = submit->event;
+		submit->fence->signaled = virtgpu_submit_ring_event;
+		submit->fence->data = submit->event;
 	}
 	if (ring)
 		virtgpu_encode_ring(submit->cmd, submit->args->ring_idx);
@@ -603,7 +644,7 @@ static int virtgpu_submit_job(struct virtgpu_submit *submit)
 	if (!submit->num_deps && list_empty_careful(&submit->ctx->jobs))
 		return 0;
 
-	job = kzalloc(struct_size(job, cbs, submit->num_deps), GFP_KERNEL);
+	job = kzalloc(struct_size(job, cbs, submit->num_deps), GFP_KERNEL_ACCOUNT);
 	if (!job)
 		return -ENOMEM;
 	job->ctx = submit->ctx;
@@ -682,6 +723,7 @@ static void virtgpu_submit_wait(struct virtgpu_submit *submit)
 	spin_lock_irq(&ctx->job_lock);
 	list_add_tail(&job->link, &ctx->jobs);
 	ctx->num_jobs++;
+	ctx->had_jobs = true;
 	spin_unlock_irq(&ctx->job_lock);
 	for (i = 0; i < job->num_deps; i++) {
 		job->cbs[i].job = job;

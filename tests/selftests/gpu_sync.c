@@ -640,6 +640,41 @@ TEST_F(gpu, syncobjs_do_not_block)
 	gate_free(&gate);
 }
 
+/* However often a program names a fence, it is one to wait for. */
+TEST_F_TIMEOUT(gpu, the_same_fence_many_times, LONG_TEST)
+{
+	enum { LINKS = 130, SYNCOBJS = 4096 };
+	struct drm_virtgpu_execbuffer_syncobj *in = calloc(SYNCOBJS, sizeof(*in)), out = {};
+	uint32_t binary, timeline;
+	struct gate gate;
+
+	ASSERT_TRUE(in);
+	if (gate_make(&gate)) {
+		free(in);
+		SKIP(return, "no vgem module to make a fence with");
+	}
+	ASSERT_EQ(0, drmSyncobjCreate(self->fd, 0, &binary));
+	ASSERT_EQ(0, drmSyncobjCreate(self->fd, 0, &timeline));
+	ASSERT_EQ(0, drmSyncobjCreate(self->fd, 0, &out.handle));
+	ASSERT_EQ(0, drmSyncobjImportSyncFile(self->fd, binary, gate.sync_file));
+	for (uint64_t point = 1; point <= LINKS; point++)
+		ASSERT_EQ(0, drmSyncobjTransfer(self->fd, timeline, point, binary, 0, 0));
+	for (size_t i = 0; i < SYNCOBJS; i++) {
+		in[i].handle = timeline;
+		in[i].point = LINKS;
+	}
+	EXPECT_EQ(0, exec_syncobjs(self->fd, in, SYNCOBJS, &out, 1));
+	usleep(A_WHILE_US);
+	EXPECT_EQ(-ETIME, drmSyncobjWait(self->fd, &out.handle, 1, 0, 0, NULL));
+	ASSERT_EQ(0, gate_open(&gate));
+	EXPECT_EQ(0, wait_syncobj(self->fd, out.handle));
+	drmSyncobjDestroy(self->fd, binary);
+	drmSyncobjDestroy(self->fd, timeline);
+	drmSyncobjDestroy(self->fd, out.handle);
+	gate_free(&gate);
+	free(in);
+}
+
 /* --- rings and events --- */
 
 /* Returns: events in the file, or a negative errno. */
