@@ -643,7 +643,7 @@ TEST_F(gpu, syncobjs_do_not_block)
 /* However often a program names a fence, it is one to wait for. */
 TEST_F_TIMEOUT(gpu, the_same_fence_many_times, LONG_TEST)
 {
-	enum { LINKS = 130, SYNCOBJS = 4096 };
+	enum { LINKS = 34, SYNCOBJS = 4096 };
 	struct drm_virtgpu_execbuffer_syncobj *in = calloc(SYNCOBJS, sizeof(*in)), out = {};
 	uint32_t binary, timeline;
 	struct gate gate;
