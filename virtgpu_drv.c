@@ -78,6 +78,7 @@ VISIBLE_IF_KUNIT int virtgpu_init_software(struct virtgpu_device *vgdev)
 
 	INIT_LIST_HEAD(&vgdev->mapped_objects);
 	mutex_init(&vgdev->mapped_lock);
+	mutex_init(&vgdev->sync_lock);
 	xa_init_flags(&vgdev->resources, XA_FLAGS_ALLOC1 | XA_FLAGS_LOCK_IRQ);
 	ida_init(&vgdev->context_ids);
 	mutex_init(&vgdev->contexts_lock);

@@ -771,6 +771,7 @@ void virtgpu_capsets_free(struct virtgpu_device *vgdev);
 
 void virtgpu_submit_init_context(struct virtgpu_context *ctx);
 void virtgpu_submit_cancel(struct virtgpu_context *ctx);
+int virtgpu_submit_flush(struct virtgpu_context *ctx);
 int virtgpu_submit_for_object(struct virtgpu_context *ctx, struct virtgpu_cmd *cmd,
 			      struct drm_gem_object *gem);
 int virtgpu_execbuffer(struct drm_file *file, struct drm_virtgpu_execbuffer *args);
@@ -1078,6 +1079,7 @@ int virtgpu_restore(struct virtio_device *vdev);
  * @mapped_objects: objects with a &virtgpu_object.sgt
  * @imports: objects over other devices' memory
  * @unmapped: the device has gone: nothing is mapped any more
+ * @sync_lock: protects &virtgpu_object.shown while it is made true
  * @timeline: fences of commands that belong to no context ring
  * @resources: those that the host knows or is about to, by id, from 1
  * @last_serial: of the resource made last
@@ -1138,6 +1140,7 @@ struct virtgpu_device {
 	struct list_head mapped_objects;
 	struct list_head imports;
 	bool unmapped;
+	struct mutex sync_lock;
 	struct virtgpu_timeline timeline;
 	struct xarray resources;
 	atomic_long_t last_serial;

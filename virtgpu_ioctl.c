@@ -261,6 +261,11 @@ static int virtgpu_resource_create_blob_ioctl(struct drm_device *drm, void *data
 		if (args->blob_mem != VIRTGPU_BLOB_MEM_GUEST)
 			desc.ctx = ctx;
 	}
+	/* What it is a blob of is made by a submission. */
+	if (desc.ctx)
+		ret = virtgpu_submit_flush(desc.ctx);
+	if (ret)
+		return ret;
 	if (args->cmd_size) {
 		desc.command = virtgpu_payload_from_user(vgdev, u64_to_user_ptr(args->cmd),
 							 args->cmd_size);

@@ -1153,6 +1153,12 @@ int virtgpu_object_use(struct virtgpu_object *obj)
 	return 0;
 }
 
+/* Pairs with the end of virtgpu_object_sync_for_cpu(). */
+static bool virtgpu_object_is_shown(const struct virtgpu_object *obj, int writes)
+{
+	return (int)((unsigned int)smp_load_acquire(&obj->shown) - (unsigned int)writes) >= 0;
+}
+
 /**
  * virtgpu_object_sync_for_cpu() - show the CPU what the device wrote
  * @obj: the object
@@ -1168,15 +1174,19 @@ void virtgpu_object_sync_for_cpu(struct virtgpu_object *obj, int writes)
 	struct sg_table *sgt;
 	int idx;
 
-	/* Pairs with the end of this function. */
-	if (smp_load_acquire(&obj->shown) == writes || !virtgpu_object_needs_sync(obj) ||
+	if (virtgpu_object_is_shown(obj, writes) || !virtgpu_object_needs_sync(obj) ||
 	    !drm_dev_enter(&vgdev->drm, &idx))
 		return;
-	sgt = virtgpu_object_get_addresses(obj, &mapping);
-	if (sgt)
-		dma_sync_sgtable_for_cpu(vgdev->import_dev, sgt, DMA_BIDIRECTIONAL);
-	virtgpu_mapping_put(mapping);
+	mutex_lock(&vgdev->sync_lock);
+	/* Somebody else may have waited for the same, and written since. */
+	if (!virtgpu_object_is_shown(obj, writes)) {
+		sgt = virtgpu_object_get_addresses(obj, &mapping);
+		if (sgt)
+			dma_sync_sgtable_for_cpu(vgdev->import_dev, sgt, DMA_BIDIRECTIONAL);
+		virtgpu_mapping_put(mapping);
+		/* Whoever else waited for these writes may read from now on. */
+		smp_store_release(&obj->shown, writes);
+	}
+	mutex_unlock(&vgdev->sync_lock);
 	drm_dev_exit(idx);
-	/* Whoever else waited for these writes may read from now on. */
-	smp_store_release(&obj->shown, writes);
 }

@@ -211,6 +211,25 @@ static int virtgpu_jobs_throttle(struct virtgpu_context *ctx)
 	return left < 0 ? left : left ? 0 : -ETIMEDOUT;
 }
 
+/**
+ * virtgpu_submit_flush() - wait until all that a context has submitted is queued
+ * @ctx: the context
+ *
+ * Commands that count on it and are queued then come after it. Process context.
+ *
+ * Return: 0, -ETIMEDOUT, or -ERESTARTSYS when the task is being killed.
+ */
+int virtgpu_submit_flush(struct virtgpu_context *ctx)
+{
+	long left;
+
+	if (likely(list_empty_careful(&ctx->jobs)))
+		return 0;
+	left = wait_event_killable_timeout(ctx->job_space, list_empty_careful(&ctx->jobs),
+					   virtgpu_timeout());
+	return left < 0 ? left : left ? 0 : -ETIMEDOUT;
+}
+
 /* ---- what a submission is made of --------------------------------------- */
 
 /**

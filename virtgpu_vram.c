@@ -133,15 +133,36 @@ static int virtgpu_vram_evict_locked(struct virtgpu_device *vgdev, struct virtgp
 	return ret;
 }
 
-static int virtgpu_vram_make_room_locked(struct virtgpu_device *vgdev)
+/* The one that was used least lately, and is not on its way out already if possible. */
+static struct virtgpu_vram *virtgpu_vram_victim_locked(struct virtgpu_device *vgdev)
 {
-	struct virtgpu_vram *vram;
+	struct virtgpu_vram *vram, *leaving = NULL;
 
 	lockdep_assert_held(&vgdev->window_lock);
 
-	list_for_each_entry(vram, &vgdev->window_lru, lru)
-		if (!vram->vmap_count && !vram->error)
-			return virtgpu_vram_evict_locked(vgdev, vram->obj);
+	list_for_each_entry(vram, &vgdev->window_lru, lru) {
+		if (vram->vmap_count || vram->error)
+			continue;
+		if (!vram->leaving)
+			return vram;
+		leaving = leaving ?: vram;
+	}
+	return leaving;
+}
+
+static int virtgpu_vram_make_room_locked(struct virtgpu_device *vgdev)
+{
+	struct virtgpu_vram *vram;
+	int ret;
+
+	lockdep_assert_held(&vgdev->window_lock);
+
+	/* One that the host does not let go of is not the only one. */
+	while ((vram = virtgpu_vram_victim_locked(vgdev))) {
+		ret = virtgpu_vram_evict_locked(vgdev, vram->obj);
+		if (!vram->error)
+			return ret;
+	}
 	return -ENOSPC;
 }
 
@@ -154,6 +175,8 @@ static int virtgpu_vram_insert_node_locked(struct virtgpu_device *vgdev,
 	lockdep_assert_held(&vgdev->window_lock);
 
 	size = ALIGN(size, align);
+	if (size > vgdev->window_region.len)
+		return -ENOSPC;
 	if (size >= VIRTGPU_HUGE &&
 	    !drm_mm_insert_node_generic(&vgdev->window, &vram->node, size,
 					max_t(u64, align, VIRTGPU_HUGE), 0, DRM_MM_INSERT_BEST))

@@ -640,6 +640,45 @@ TEST_F(gpu, syncobjs_do_not_block)
 	gate_free(&gate);
 }
 
+/* What a blob shows is made by a submission: it is not asked for before that. */
+TEST_F(gpu, a_blob_waits_for_its_maker)
+{
+	struct drm_virtgpu_resource_create_blob blob = {
+		.blob_mem = VIRTGPU_BLOB_MEM_HOST3D,
+		.blob_flags = VIRTGPU_BLOB_FLAG_USE_MAPPABLE, .size = 4096,
+	};
+	struct drm_virtgpu_execbuffer arg = gpu_nop();
+	int fd = gpu_open(), maker, status;
+	struct gate gate;
+	struct gpu_bo bo;
+	pid_t child;
+
+	if (!gpu_has(fd, VIRTGPU_PARAM_RESOURCE_BLOB) || !gpu_has_capset(fd, CAPSET_VENUS)) {
+		close(fd);
+		SKIP(return, "the host has no Venus");
+	}
+	if (gate_make(&gate)) {
+		close(fd);
+		SKIP(return, "no vgem module to make a fence with");
+	}
+	ASSERT_EQ(0, gpu_context(fd, CAPSET_VENUS, 0, 0));
+	arg.flags = VIRTGPU_EXECBUF_FENCE_FD_IN;
+	arg.fence_fd = gate.sync_file;
+	ASSERT_EQ(0, gpu_exec_fence(fd, &arg, &maker));
+	child = fork();
+	if (!child)
+		_exit(gpu_create_blob(fd, &blob, &bo) || gpu_fence_status(maker) < 0);
+	ASSERT_LT(0, child);
+	usleep(A_WHILE_US);
+	EXPECT_EQ(0, waitpid(child, &status, WNOHANG));
+	ASSERT_EQ(0, gate_open(&gate));
+	EXPECT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_EQ(0, status);
+	close(maker);
+	close(fd);
+	gate_free(&gate);
+}
+
 /* However often a program names a fence, it is one to wait for. */
 TEST_F_TIMEOUT(gpu, the_same_fence_many_times, LONG_TEST)
 {
