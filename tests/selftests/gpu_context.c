@@ -293,6 +293,8 @@ TEST_F_TIMEOUT(gpu_context, come_and_go, LONG_TEST)
 	char *lines;
 	long made;
 
+	if (after == -ENOENT)
+		SKIP(return, "the kernel counts no objects (SLUB_DEBUG)");
 	ASSERT_LT(0, after);
 	if (host)
 		ASSERT_EQ(0, host_mark());

@@ -400,6 +400,10 @@ TEST_F_TIMEOUT(gpu, again_and_again, LONG_TEST)
 
 	ASSERT_EQ(0, gpu_buffer(self->fd, 4096, &bo));
 	before = slab_settled(self->fd, &bo);
+	if (before == -ENOENT) {
+		gpu_close(&bo);
+		SKIP(return, "the kernel counts no objects (SLUB_DEBUG)");
+	}
 	ASSERT_LT(0, before);
 	end = kms_now_ns() + ROUNDS_NS;
 	for (n = 0; n < ROUNDS && kms_now_ns() < end; n += 100) {
