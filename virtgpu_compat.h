@@ -16,6 +16,7 @@
 
 #include <linux/dma-fence.h>
 #include <linux/hrtimer.h>
+#include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pgtable.h>
@@ -296,6 +297,16 @@ static inline void virtgpu_client_setup(struct drm_device *drm)
 #else
 #define VIRTGPU_SHUTDOWN_OP(func)
 #endif
+
+/* Is the device reset because the machine ends, without the driver being told? */
+static inline bool virtgpu_shutdown_is_silent(void)
+{
+#ifdef VIRTGPU_HAVE_VIRTIO_SHUTDOWN
+	return false;
+#else
+	return system_state >= SYSTEM_HALT && system_state <= SYSTEM_RESTART;
+#endif
+}
 
 /*
  * A console that is mapped makes its pages belong to the file of the console and, in

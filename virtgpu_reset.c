@@ -49,6 +49,8 @@ void virtgpu_reset_request(struct virtgpu_device *vgdev, const char *reason)
 {
 	unsigned long next = vgdev->reset_time + VIRTGPU_RESET_INTERVAL;
 
+	if (virtgpu_shutdown_is_silent())
+		return;
 	WRITE_ONCE(vgdev->reset_reason, reason);
 	queue_delayed_work(system_freezable_wq, &vgdev->reset_work,
 			   time_before(jiffies, next) ? next - jiffies : 0);
