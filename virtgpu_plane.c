@@ -202,7 +202,8 @@ static int virtgpu_plane_first_scanout(const struct drm_plane_state *new)
 		return -1;
 	if (!crtc_state)
 		crtc_state = new->crtc->state;
-	return ffs(crtc_state->connector_mask) - 1;
+	/* One that is dark now has its planes in the commit that lights it, too. */
+	return crtc_state->active ? ffs(crtc_state->connector_mask) - 1 : -1;
 }
 
 /* ---- primary plane ------------------------------------------------------ */

@@ -181,6 +181,28 @@ TEST_F(blob, outside)
 					 offsets, &id, 0));
 }
 
+/* Whether the host can show blobs is not asked on an output that stays dark. */
+TEST_F(blob, dark)
+{
+	struct kms_req r;
+
+	ASSERT_EQ(0, make(self, WIDTH, HEIGHT, WIDTH * 4, 0, DRM_FORMAT_XRGB8888));
+	kms_fb_draw(&self->fb, 5);
+	ASSERT_EQ(0, host_mark());
+	kms_req_init(&r, &self->k);
+	kms_req_output(&r, self->o, &self->o->mode);
+	kms_req_plane(&r, self->o->primary, self->o->crtc, &self->fb, 0, 0, WIDTH, HEIGHT);
+	kms_req_add(&r, self->o->crtc, "ACTIVE", 0);
+	ASSERT_EQ(0, kms_req_commit(&r, DRM_MODE_ATOMIC_ALLOW_MODESET, 0));
+	EXPECT_EQ(0, dev_count("set_scanout_blob"));
+
+	kms_req_init(&r, &self->k);
+	kms_req_add(&r, self->o->crtc, "ACTIVE", 1);
+	ASSERT_EQ(0, kms_req_commit(&r, DRM_MODE_ATOMIC_ALLOW_MODESET, 0));
+	EXPECT_LE(1, dev_count("set_scanout_blob"));
+	EXPECT_EQ(0, host_diff_fb(self->o->head, &self->fb));
+}
+
 /* A host that refuses the blob is given its pages as a classic resource. */
 TEST_F(blob, refused)
 {
