@@ -1153,10 +1153,12 @@ int virtgpu_object_use(struct virtgpu_object *obj)
 	return 0;
 }
 
-/* Pairs with the end of virtgpu_object_sync_for_cpu(). */
 static bool virtgpu_object_is_shown(const struct virtgpu_object *obj, int writes)
 {
-	return (int)((unsigned int)smp_load_acquire(&obj->shown) - (unsigned int)writes) >= 0;
+	/* Pairs with the end of virtgpu_object_sync_for_cpu(). */
+	unsigned int shown = smp_load_acquire(&obj->shown);
+
+	return (int)(shown - (unsigned int)writes) >= 0;
 }
 
 /**

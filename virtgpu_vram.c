@@ -152,18 +152,9 @@ static struct virtgpu_vram *virtgpu_vram_victim_locked(struct virtgpu_device *vg
 
 static int virtgpu_vram_make_room_locked(struct virtgpu_device *vgdev)
 {
-	struct virtgpu_vram *vram;
-	int ret;
+	struct virtgpu_vram *vram = virtgpu_vram_victim_locked(vgdev);
 
-	lockdep_assert_held(&vgdev->window_lock);
-
-	/* One that the host does not let go of is not the only one. */
-	while ((vram = virtgpu_vram_victim_locked(vgdev))) {
-		ret = virtgpu_vram_evict_locked(vgdev, vram->obj);
-		if (!vram->error)
-			return ret;
-	}
-	return -ENOSPC;
+	return vram ? virtgpu_vram_evict_locked(vgdev, vram->obj) : -ENOSPC;
 }
 
 static int virtgpu_vram_insert_node_locked(struct virtgpu_device *vgdev,
