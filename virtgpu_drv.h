@@ -607,12 +607,11 @@ int virtgpu_dumb_create(struct drm_file *file, struct drm_device *drm,
  * @lru: entry in &virtgpu_device.window_lru when @mapped
  * @mapped: the host has mapped it
  * @error: what went wrong for good, or 0
- * @abandoned: nobody waited for the host's answer to the mapping
- * @refused: whether that was an error, once it is there
  * @cache: VIRTIO_GPU_MAP_CACHE_*
  * @vaddr: the kernel's mapping
  * @vmap_count: users of @vaddr, and devices that use the range
  * @unmap: RESOURCE_UNMAP_BLOB, set aside so that freeing cannot fail
+ * @coming: RESOURCE_MAP_BLOB that is on its way, or NULL
  * @leaving: RESOURCE_UNMAP_BLOB that is on its way, to make room, or NULL
  */
 struct virtgpu_vram {
@@ -623,12 +622,11 @@ struct virtgpu_vram {
 	struct list_head lru;
 	bool mapped;
 	int error;
-	bool abandoned;
-	bool refused;
 	u32 cache;
 	void *vaddr;
 	unsigned int vmap_count;
 	struct virtgpu_cmd *unmap;
+	struct virtgpu_cmd *coming;
 	struct virtgpu_cmd *leaving;
 };
 

@@ -183,17 +183,10 @@ static int virtgpu_vram_insert_node_locked(struct virtgpu_device *vgdev,
 	}
 }
 
-static void virtgpu_vram_map_done(struct virtgpu_cmd *cmd)
+static int virtgpu_vram_begin_map_locked(struct virtgpu_device *vgdev, struct virtgpu_object *obj)
 {
-	WRITE_ONCE(cmd->res->obj->vram->refused, cmd->error);
-}
-
-static int virtgpu_vram_map_host_locked(struct virtgpu_device *vgdev, struct virtgpu_object *obj)
-{
-	const struct virtio_gpu_resp_map_info *resp;
 	struct virtgpu_vram *vram = obj->vram;
 	struct virtgpu_cmd *cmd;
-	int ret;
 
 	lockdep_assert_held(&vgdev->window_lock);
 
@@ -211,14 +204,35 @@ static int virtgpu_vram_map_host_locked(struct virtgpu_device *vgdev, struct vir
 	virtgpu_encode_map_blob(cmd, obj->res->id, vram->node.start);
 	cmd->reported = true;
 	virtgpu_cmd_set_resource(cmd, obj->res);
-	cmd->done = virtgpu_vram_map_done;
-	ret = virtgpu_cmd_run(cmd);
+	virtgpu_cmd_start(cmd);
+	vram->coming = cmd;
+	return 0;
+}
+
+/* Who is killed, or has waited for long, leaves the host's answer to whoever comes next. */
+static int virtgpu_vram_map_host_locked(struct virtgpu_device *vgdev, struct virtgpu_object *obj)
+{
+	const struct virtio_gpu_resp_map_info *resp;
+	struct virtgpu_vram *vram = obj->vram;
+	int ret;
+
+	lockdep_assert_held(&vgdev->window_lock);
+
+	ret = vram->coming ? 0 : virtgpu_vram_begin_map_locked(vgdev, obj);
+	if (ret)
+		return ret;
+	ret = virtgpu_cmd_wait(vram->coming);
+	if (!completion_done(&vram->coming->completion))
+		return ret;
+
+	ret = vram->coming->error;
 	if (!ret) {
-		resp = cmd->resp;
+		resp = vram->coming->resp;
 		vram->cache = le32_to_cpu((__force __le32)resp->map_info) &
 			      VIRTIO_GPU_MAP_CACHE_MASK;
 	}
-	virtgpu_cmd_put(cmd);
+	virtgpu_cmd_put(vram->coming);
+	vram->coming = NULL;
 	return ret;
 }
 
@@ -241,18 +255,16 @@ static int virtgpu_vram_map_locked(struct virtgpu_device *vgdev, struct virtgpu_
 		return 0;
 	}
 
-	ret = virtgpu_resource_wait(obj->res) ?:
-	      virtgpu_vram_insert_node_locked(vgdev, vram, obj->base.base.size);
-	if (ret)
-		return ret;
-
-	ret = virtgpu_vram_map_host_locked(vgdev, obj);
-	if (ret == -ETIMEDOUT || ret == -ERESTARTSYS) {
-		/* The host may still map it: the range stays taken until UNREF. */
-		vram->error = -EIO;
-		vram->abandoned = true;
-		return ret;
+	if (!vram->coming) {
+		ret = virtgpu_resource_wait(obj->res) ?:
+		      virtgpu_vram_insert_node_locked(vgdev, vram, obj->base.base.size);
+		if (ret)
+			return ret;
 	}
+	ret = virtgpu_vram_map_host_locked(vgdev, obj);
+	/* The host may still map it: the range stays taken. */
+	if (vram->coming)
+		return ret;
 	if (ret) {
 		drm_mm_remove_node(&vram->node);
 		return ret;
@@ -483,6 +495,12 @@ struct virtgpu_object *virtgpu_vram_create(struct virtgpu_device *vgdev, u64 siz
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_vram_create);
 
+/* Has the host mapped it, or will it perhaps? */
+static bool virtgpu_vram_may_come(struct virtgpu_cmd *coming)
+{
+	return coming && !(completion_done(&coming->completion) && coming->error);
+}
+
 /**
  * virtgpu_vram_unmap() - a program has let go of an object
  * @obj: the object, before its RESOURCE_UNREF
@@ -493,22 +511,25 @@ void virtgpu_vram_unmap(struct virtgpu_object *obj)
 {
 	struct virtgpu_vram *vram = obj->vram;
 	struct virtgpu_device *vgdev = virtgpu_vram_dev(obj);
-	struct virtgpu_cmd *unmap, *leaving;
+	struct virtgpu_cmd *unmap, *coming, *leaving;
 
 	mutex_lock(&vgdev->window_lock);
 	list_del_init(&vram->lru);
 	unmap = vram->unmap;
 	vram->unmap = NULL;
+	coming = vram->coming;
+	vram->coming = NULL;
 	leaving = vram->leaving;
 	vram->leaving = NULL;
-	if (unmap && (leaving ||
-		      (!vram->mapped && (!vram->abandoned || READ_ONCE(vram->refused))))) {
+	if (unmap && (leaving || !(vram->mapped || virtgpu_vram_may_come(coming)))) {
 		virtgpu_cmd_put(unmap);
 		unmap = NULL;
 	}
 	mutex_unlock(&vgdev->window_lock);
 
-	/* It keeps the resource, and so the object. */
+	/* They keep the resource, and so the object. */
+	if (coming)
+		virtgpu_cmd_put(coming);
 	if (leaving)
 		virtgpu_cmd_put(leaving);
 	if (unmap) {
