@@ -842,17 +842,19 @@ static void virtgpu_cursor_move(struct virtgpu_output *output, struct virtgpu_pl
 void virtgpu_cursor_hide(struct virtgpu_output *output, struct list_head *cmds)
 {
 	struct virtgpu_device *vgdev = to_virtgpu_device(output->crtc.dev);
+	struct virtgpu_resource *image = output->cursor.image;
 	unsigned long scanouts = output->scanouts;
 	struct virtgpu_cmd *cmd;
 	LIST_HEAD(hide);
 	unsigned int i;
 
-	/* One that never had an image is not there to be hidden. */
-	if (!output->cursor.image)
+	/* One without an image is not there to be hidden. */
+	if (!image)
 		return;
 
 	spin_lock_irq(&output->cursor.lock);
 	virtgpu_cursor_cancel_locked(&output->cursor);
+	output->cursor.image = NULL;
 	for_each_set_bit(i, &scanouts, VIRTIO_GPU_MAX_SCANOUTS) {
 		cmd = virtgpu_cmd_take(vgdev, cmds, VIRTGPU_UPDATE_CURSOR);
 		if (!cmd)
@@ -862,6 +864,7 @@ void virtgpu_cursor_hide(struct virtgpu_output *output, struct list_head *cmds)
 	}
 	virtgpu_queue_submit_list(&vgdev->cursorq, &hide);
 	spin_unlock_irq(&output->cursor.lock);
+	virtgpu_resource_put(image);
 }
 
 static void virtgpu_cursor_show(struct virtgpu_output *output, struct virtgpu_plane_state *vgps)
