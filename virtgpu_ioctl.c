@@ -17,8 +17,9 @@
 /* How long VIRTGPU_WAIT waits, in seconds. */
 #define VIRTGPU_WAIT_SECONDS 15
 
-/* PIPE_TEXTURE_2D of the Gallium headers that the protocol comes from. */
+/* PIPE_TEXTURE_* of the Gallium headers that the protocol comes from. */
 #define VIRTGPU_TARGET_2D 2
+#define VIRTGPU_TARGET_RECT 5
 
 static int virtgpu_getparam_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
 {
@@ -160,14 +161,22 @@ static int virtgpu_publish_object(struct virtgpu_object *obj, struct drm_file *f
 	return ret;
 }
 
+/* What can be shown; others have no width and height for us. */
+static bool virtgpu_target_is_picture(u32 target)
+{
+	return target == VIRTGPU_TARGET_2D || target == VIRTGPU_TARGET_RECT;
+}
+
 static int virtgpu_resource_create_ioctl(struct drm_device *drm, void *data,
 					 struct drm_file *file)
 {
 	struct virtgpu_device *vgdev = to_virtgpu_device(drm);
 	struct drm_virtgpu_resource_create *args = data;
+	bool picture = virtgpu_target_is_picture(args->target);
 	struct virtgpu_resource_desc desc = {
-		.kind = VIRTGPU_RES_3D, .format = args->format, .width = args->width,
-		.height = args->height, .create_3d = args,
+		.kind = VIRTGPU_RES_3D, .format = args->format,
+		.width = picture ? args->width : 0, .height = picture ? args->height : 0,
+		.create_3d = args,
 	};
 	struct virtgpu_context *ctx;
 	struct virtgpu_object *obj;

@@ -238,6 +238,9 @@ uint32_t run_set_scanout(struct command *c)
 	s.width = s.r->width;
 	s.height = s.r->height;
 	s.stride = 4 * s.width;
+	/* Which of what a program has made are pictures, the host alone knows. */
+	if (s.r->kind == RESOURCE_3D && !s.format)
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	if (s.r->kind == RESOURCE_BLOB || !s.format || s.r->size < (uint64_t)s.stride * s.height)
 		return command_broken(VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
 				      "set_scanout: resource %u is no picture", s.r->id);
