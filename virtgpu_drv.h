@@ -542,11 +542,13 @@ struct virtgpu_resource *virtgpu_object_resource(struct virtgpu_object *obj);
 int virtgpu_object_use(struct virtgpu_object *obj);
 int virtgpu_resource_attach_locked(struct virtgpu_resource *res);
 void virtgpu_object_sync_for_cpu(struct virtgpu_object *obj, int writes);
+bool virtgpu_object_needs_sync(const struct virtgpu_object *obj);
 void virtgpu_object_sync_for_device(struct virtgpu_object *obj, size_t offset, size_t len);
 int virtgpu_resource_wait(struct virtgpu_resource *res);
+bool virtgpu_resource_is_lost(const struct virtgpu_resource *res);
 bool virtgpu_resource_has_failed(const struct virtgpu_resource *res);
 bool virtgpu_resource_is_refused(const struct virtgpu_resource *res);
-void virtgpu_resources_rebuild(struct virtgpu_device *vgdev, struct list_head *cmds);
+int virtgpu_resources_rebuild(struct virtgpu_device *vgdev, struct list_head *cmds);
 void virtgpu_resources_unmap_lost(struct virtgpu_device *vgdev);
 void virtgpu_resource_put(struct virtgpu_resource *res);
 static inline struct virtgpu_resource *virtgpu_resource_get(struct virtgpu_resource *res)
@@ -829,7 +831,7 @@ struct drm_framebuffer *virtgpu_fb_create(struct drm_device *drm, struct drm_fil
 					  const struct drm_format_info *info,
 					  const struct drm_mode_fb_cmd2 *mode_cmd);
 int virtgpu_fb_prepare(struct virtgpu_framebuffer *vgfb, int scanout,
-		       const struct drm_rect *rect);
+		       const struct drm_rect *rect, struct virtgpu_resource **res);
 void virtgpu_fb_convert(struct virtgpu_framebuffer *vgfb, const struct drm_rect *rect);
 
 /* ---- virtgpu_display.c, virtgpu_plane.c --------------------------------- */
@@ -1036,6 +1038,8 @@ static inline void virtgpu_debugfs_init(struct virtgpu_device *vgdev) { }
 void virtgpu_reset_init(struct virtgpu_device *vgdev);
 void virtgpu_reset_request(struct virtgpu_device *vgdev, const char *reason);
 void virtgpu_report_slow(struct virtgpu_device *vgdev, const char *what);
+bool virtgpu_reset_is_last(const struct virtgpu_device *vgdev);
+void virtgpu_report_dark(struct virtgpu_device *vgdev, int error);
 int virtgpu_freeze(struct virtio_device *vdev);
 int virtgpu_restore(struct virtio_device *vdev);
 
@@ -1088,9 +1092,13 @@ int virtgpu_restore(struct virtio_device *vdev);
  * @reset_work: resets a device that asks for it
  * @reset_reason: why, for the log
  * @reset_time: of the last one, in jiffies
+ * @reset_tries: those in a row that found no memory
+ * @reset_starved: the one under way did not
  * @num_resets: how many there were
  * @generation: another number each time that the device begins with nothing
  * @resetting: freezing and restoring is for @reset_work
+ * @restoring: the outputs are being set again, written with all modeset locks or
+ *	       without anybody who could show something
  * @slow: a host that does not answer was reported
  * @display_lock: protects &virtgpu_output.info and &virtgpu_output.edid
  * @display_work: asks the host for display info and EDIDs
@@ -1149,9 +1157,12 @@ struct virtgpu_device {
 	struct delayed_work reset_work;
 	const char *reset_reason;
 	unsigned long reset_time;
+	unsigned int reset_tries;
+	bool reset_starved;
 	unsigned int num_resets;
 	unsigned int generation;
 	bool resetting;
+	bool restoring;
 	bool slow;
 
 	struct mutex display_lock;

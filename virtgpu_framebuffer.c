@@ -308,13 +308,14 @@ out_put:
  * @vgfb: the framebuffer
  * @scanout: where it is to be shown, or -1 when nowhere
  * @rect: the part that is to be shown, in pixels
+ * @res: gets the resource, with a reference, or NULL
  *
  * Process context.
  *
  * Return: 0 or the error of the host.
  */
 int virtgpu_fb_prepare(struct virtgpu_framebuffer *vgfb, int scanout,
-		       const struct drm_rect *rect)
+		       const struct drm_rect *rect, struct virtgpu_resource **res)
 {
 	struct virtgpu_device *vgdev = to_virtgpu_device(vgfb->base.dev);
 	int ret = 0;
@@ -330,7 +331,9 @@ int virtgpu_fb_prepare(struct virtgpu_framebuffer *vgfb, int scanout,
 	}
 	if (!ret && !vgfb->res)
 		ret = virtgpu_fb_attach(vgfb);
-	return ret ?: virtgpu_fb_attach_backing(vgfb);
+	ret = ret ?: virtgpu_fb_attach_backing(vgfb);
+	*res = vgfb->res ? virtgpu_resource_get(vgfb->res) : NULL;
+	return ret;
 }
 
 /**

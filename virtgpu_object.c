@@ -300,7 +300,13 @@ static int virtgpu_object_pin_locked(struct virtgpu_object *obj)
 	return virtgpu_object_map(vgdev, obj);
 }
 
-static bool virtgpu_object_needs_sync(struct virtgpu_object *obj)
+/**
+ * virtgpu_object_needs_sync() - may the device see a copy of the pages?
+ * @obj: the object
+ *
+ * Return: whether it is told of writes of the processor, and the other way round.
+ */
+bool virtgpu_object_needs_sync(const struct virtgpu_object *obj)
 {
 	const struct virtgpu_device *vgdev = to_virtgpu_device(obj->base.base.dev);
 
@@ -791,6 +797,14 @@ static void virtgpu_resource_attach_done(struct virtgpu_cmd *cmd)
 		virtgpu_resource_fail(cmd->res, cmd->error);
 }
 
+/* Of a resource without backing. */
+static void virtgpu_resource_drop_detach(struct virtgpu_resource *res)
+{
+	if (res->detach)
+		virtgpu_cmd_put(res->detach);
+	res->detach = NULL;
+}
+
 /**
  * virtgpu_resource_attach_locked() - give a resource its backing again
  * @res: the resource, with an owner
@@ -832,9 +846,7 @@ int virtgpu_resource_attach_locked(struct virtgpu_resource *res)
 	}
 	list_for_each_entry_safe(cmd, next, &cmds, link)
 		virtgpu_cmd_put(cmd);
-	if (res->detach)
-		virtgpu_cmd_put(res->detach);
-	res->detach = NULL;
+	virtgpu_resource_drop_detach(res);
 	return ret;
 }
 
@@ -858,6 +870,20 @@ bool virtgpu_resource_is_refused(const struct virtgpu_resource *res)
 bool virtgpu_resource_has_failed(const struct virtgpu_resource *res)
 {
 	return virtgpu_resource_read_state(res) == VIRTGPU_RES_FAILED;
+}
+
+/**
+ * virtgpu_resource_is_lost() - does the host not have a resource?
+ * @res: the resource
+ *
+ * Any context.
+ *
+ * Return: whether it has failed, or a reset has not made it again.
+ */
+bool virtgpu_resource_is_lost(const struct virtgpu_resource *res)
+{
+	return virtgpu_resource_has_failed(res) ||
+	       res->generation != READ_ONCE(res->vgdev->generation);
 }
 
 /* ---- after a reset ------------------------------------------------------ */
@@ -906,7 +932,6 @@ static int virtgpu_resource_rebuild_locked(struct virtgpu_resource *res, struct 
 
 	if (!virtgpu_resource_has_pages(res))
 		return VIRTGPU_LOST;
-	res->generation = res->vgdev->generation;
 	/* An import that has moved and was not used since has no backing. */
 	if (moved)
 		ret = virtgpu_dma_buf_import_sgt(res->obj) ?: virtgpu_resource_build_detach(res);
@@ -916,8 +941,11 @@ static int virtgpu_resource_rebuild_locked(struct virtgpu_resource *res, struct 
 		if (ret)
 			virtgpu_cmd_put(cmd);
 	}
+	if (ret && moved)
+		virtgpu_resource_drop_detach(res);
 	if (ret)
 		return ret;
+	res->generation = res->vgdev->generation;
 	if (moved)
 		virtgpu_backing_set(res, &own);
 	else
@@ -928,8 +956,10 @@ static int virtgpu_resource_rebuild_locked(struct virtgpu_resource *res, struct 
 /*
  * What is in guest memory can be made again. What only the host had is gone, as
  * is what was being made when the device was reset.
+ *
+ * Return: 0, or -ENOMEM for a resource that the next reset can still make again.
  */
-static void virtgpu_resource_rebuild(struct virtgpu_resource *res, struct list_head *cmds)
+static int virtgpu_resource_rebuild(struct virtgpu_resource *res, struct list_head *cmds)
 {
 	bool guest = res->kind == VIRTGPU_RES_2D ||
 		     (res->kind == VIRTGPU_RES_BLOB && res->blob_mem == VIRTGPU_BLOB_MEM_GUEST);
@@ -938,10 +968,10 @@ static void virtgpu_resource_rebuild(struct virtgpu_resource *res, struct list_h
 	switch (virtgpu_resource_read_state(res)) {
 	case VIRTGPU_RES_CREATING:
 		/* by whoever came after the reset */
-		return;
+		return 0;
 	case VIRTGPU_RES_FAILED:
 		virtgpu_resource_uncreate(res);
-		return;
+		return 0;
 	default:
 		break;
 	}
@@ -950,35 +980,45 @@ static void virtgpu_resource_rebuild(struct virtgpu_resource *res, struct list_h
 		ret = virtgpu_resource_rebuild_locked(res, cmds);
 		dma_resv_unlock(res->obj->base.base.resv);
 	}
+	if (ret == -ENOMEM && !virtgpu_reset_is_last(res->vgdev))
+		return ret;
 	if (ret) {
 		virtgpu_resource_lose(res, ret);
-		return;
+		return 0;
 	}
 	if (res->uuid_state != VIRTGPU_UUID_NONE) {
 		reinit_completion(&res->uuid_answered);
 		WRITE_ONCE(res->uuid_state, VIRTGPU_UUID_NONE);
-		virtio_gpu_resource_assign_uuid(res->vgdev, res);
+		ret = virtio_gpu_resource_assign_uuid(res->vgdev, res);
 	}
+	if (ret) {
+		WRITE_ONCE(res->uuid_state, VIRTGPU_UUID_REFUSED);
+		complete_all(&res->uuid_answered);
+	}
+	return ret;
 }
 
-static void virtgpu_resources_each(struct virtgpu_device *vgdev,
-				   void (*func)(struct virtgpu_resource *res,
-						struct list_head *cmds),
-				   struct list_head *cmds)
+/* Return: the last error of @func, which is called for each resource all the same. */
+static int virtgpu_resources_each(struct virtgpu_device *vgdev,
+				  int (*func)(struct virtgpu_resource *res,
+					      struct list_head *cmds),
+				  struct list_head *cmds)
 {
 	struct virtgpu_resource *res;
 	unsigned long id;
+	int ret = 0;
 
 	xa_lock_irq(&vgdev->resources);
 	xa_for_each(&vgdev->resources, id, res) {
 		if (!kref_get_unless_zero(&res->users))
 			continue;
 		xa_unlock_irq(&vgdev->resources);
-		func(res, cmds);
+		ret = func(res, cmds) ?: ret;
 		virtgpu_resource_put(res);
 		xa_lock_irq(&vgdev->resources);
 	}
 	xa_unlock_irq(&vgdev->resources);
+	return ret;
 }
 
 /**
@@ -987,16 +1027,19 @@ static void virtgpu_resources_each(struct virtgpu_device *vgdev,
  * @cmds: gets the commands for that
  *
  * Process context.
+ *
+ * Return: 0, or -ENOMEM when some of them are to be made again by another reset.
  */
-void virtgpu_resources_rebuild(struct virtgpu_device *vgdev, struct list_head *cmds)
+int virtgpu_resources_rebuild(struct virtgpu_device *vgdev, struct list_head *cmds)
 {
-	virtgpu_resources_each(vgdev, virtgpu_resource_rebuild, cmds);
+	return virtgpu_resources_each(vgdev, virtgpu_resource_rebuild, cmds);
 }
 
-static void virtgpu_resource_unmap_lost(struct virtgpu_resource *res, struct list_head *unused)
+static int virtgpu_resource_unmap_lost(struct virtgpu_resource *res, struct list_head *unused)
 {
 	if (res->obj->vram && res->generation != res->vgdev->generation)
 		virtgpu_vram_lose(res->obj);
+	return 0;
 }
 
 /**

@@ -263,17 +263,14 @@ static void virtgpu_collect_damage(struct virtgpu_plane_state *vgps,
  * Programs are told of a device that has gone by their ioctls. A commit of the
  * console, which takes no error, may still come after that.
  */
-static int virtgpu_plane_throttle(struct virtgpu_queue *queue)
+static int virtgpu_plane_unless_gone(int ret)
 {
-	int ret = virtgpu_queue_throttle(queue);
-
 	return ret == -ENODEV ? 0 : ret;
 }
 
 /* What the host shows without a copy must stay where it is. */
-static int virtgpu_plane_pin(struct virtgpu_plane_state *vgps)
+static int virtgpu_plane_pin(struct virtgpu_plane_state *vgps, struct virtgpu_resource *res)
 {
-	struct virtgpu_resource *res = to_virtgpu_framebuffer(vgps->base.fb)->res;
 	int ret;
 
 	if (!res->obj->import || res->kind != VIRTGPU_RES_BLOB)
@@ -286,14 +283,39 @@ static int virtgpu_plane_pin(struct virtgpu_plane_state *vgps)
 	return 0;
 }
 
-static int virtgpu_primary_prepare_image(struct virtgpu_plane_state *vgps)
+/*
+ * Whoever shows a picture that is lost is told, but not who turns it off, or draws
+ * into what is shown. Outputs that come back after a reset do so without it.
+ */
+static int virtgpu_primary_lost(struct drm_plane *plane, const struct drm_plane_state *new,
+				struct virtgpu_resource *res)
+{
+	struct virtgpu_device *vgdev = to_virtgpu_device(plane->dev);
+	int error = virtgpu_resource_wait(res);
+
+	if (virtgpu_plane_first_scanout(new) < 0)
+		return 0;
+	if (!vgdev->restoring)
+		return new->fb == plane->state->fb ? 0 : virtgpu_plane_unless_gone(error);
+	virtgpu_report_dark(vgdev, error ?: VIRTGPU_LOST);
+	return 0;
+}
+
+static int virtgpu_primary_prepare_image(struct drm_plane *plane, struct virtgpu_plane_state *vgps)
 {
 	struct virtgpu_framebuffer *vgfb = to_virtgpu_framebuffer(vgps->base.fb);
+	struct virtgpu_resource *res;
 	struct drm_rect rect;
+	int ret;
 
 	drm_rect_fp_to_int(&rect, &vgps->base.src);
-	return virtgpu_fb_prepare(vgfb, virtgpu_plane_first_scanout(&vgps->base), &rect) ?:
-	       virtgpu_plane_pin(vgps);
+	ret = virtgpu_fb_prepare(vgfb, virtgpu_plane_first_scanout(&vgps->base), &rect, &res);
+	if (res && virtgpu_resource_is_lost(res))
+		ret = virtgpu_primary_lost(plane, &vgps->base, res);
+	else if (!ret)
+		ret = virtgpu_plane_pin(vgps, res);
+	virtgpu_resource_put(res);
+	return ret;
 }
 
 static int virtgpu_primary_prepare_fb(struct drm_plane *plane, struct drm_plane_state *new)
@@ -305,8 +327,8 @@ static int virtgpu_primary_prepare_fb(struct drm_plane *plane, struct drm_plane_
 
 	/* Turning off never fails for a device that does not answer, or has gone. */
 	if (new->fb) {
-		ret = virtgpu_plane_throttle(&vgdev->ctrl) ?:
-		      virtgpu_primary_prepare_image(vgps);
+		ret = virtgpu_plane_unless_gone(virtgpu_queue_throttle(&vgdev->ctrl)) ?:
+		      virtgpu_primary_prepare_image(plane, vgps);
 		/* The fences of a move come with the pages. */
 		ret = ret ?: drm_gem_plane_helper_prepare_fb(plane, new);
 		if (ret) {
@@ -413,7 +435,7 @@ static void virtgpu_primary_update(struct drm_plane *plane, struct drm_atomic_co
 	unsigned int i;
 
 	/* There is nothing to be seen of it, or not any more. */
-	if (!new->visible || virtgpu_resource_has_failed(vgfb->res)) {
+	if (!new->visible || virtgpu_resource_is_lost(vgfb->res)) {
 		virtgpu_set_scanouts(output, &vgps->cmds, NULL, NULL);
 		return;
 	}
@@ -680,7 +702,7 @@ static int virtgpu_cursor_prepare_fb(struct drm_plane *plane, struct drm_plane_s
 	struct virtgpu_device *vgdev = to_virtgpu_device(plane->dev);
 	int ret;
 
-	ret = new->fb ? virtgpu_plane_throttle(&vgdev->cursorq) : 0;
+	ret = new->fb ? virtgpu_plane_unless_gone(virtgpu_queue_throttle(&vgdev->cursorq)) : 0;
 	if (ret)
 		return ret;
 	vgps->new_image = new->fb && virtgpu_cursor_image_changed(plane->state, new);
@@ -813,7 +835,7 @@ static void virtgpu_cursor_move(struct virtgpu_output *output, struct virtgpu_pl
 	LIST_HEAD(cmds);
 	unsigned int i;
 
-	/* The first image of all may have been lost in a reset. */
+	/* An image that was lost in a reset was hidden. */
 	if (!cursor->image)
 		return;
 

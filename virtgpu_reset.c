@@ -24,6 +24,9 @@
 /* A device that breaks again and again is reset once in a while only. */
 #define VIRTGPU_RESET_INTERVAL HZ
 
+/* One that found no memory is done again so often. */
+#define VIRTGPU_RESET_TRIES 4
+
 /**
  * virtgpu_report_slow() - say once that the host does not answer
  * @vgdev: the device
@@ -56,10 +59,45 @@ void virtgpu_reset_request(struct virtgpu_device *vgdev, const char *reason)
 			   time_before(jiffies, next) ? next - jiffies : 0);
 }
 
-static void virtgpu_report_dark(struct virtgpu_device *vgdev, int error)
+/**
+ * virtgpu_report_dark() - say that a picture could not be restored
+ * @vgdev: the device
+ * @error: why
+ *
+ * Any context.
+ */
+void virtgpu_report_dark(struct virtgpu_device *vgdev, int error)
 {
-	drm_warn(&vgdev->drm, "outputs stay dark until something else is shown: %pe\n",
+	drm_warn(&vgdev->drm, "output stays dark until something else is shown: %pe\n",
 		 ERR_PTR(error));
+}
+
+/**
+ * virtgpu_reset_is_last() - is there no reset to come when this one finds no memory?
+ * @vgdev: the device
+ *
+ * Return: whether what cannot be made again now is lost.
+ */
+bool virtgpu_reset_is_last(const struct virtgpu_device *vgdev)
+{
+	return vgdev->reset_tries >= VIRTGPU_RESET_TRIES;
+}
+
+static void virtgpu_reset_note(struct virtgpu_device *vgdev, int error)
+{
+	if (error == -ENOMEM)
+		vgdev->reset_starved = true;
+}
+
+/* What there was no memory for may work in a while. */
+static void virtgpu_reset_again(struct virtgpu_device *vgdev)
+{
+	bool again = vgdev->reset_starved && !virtgpu_reset_is_last(vgdev);
+
+	vgdev->reset_starved = false;
+	vgdev->reset_tries = again ? vgdev->reset_tries + 1 : 0;
+	if (again)
+		virtgpu_reset_request(vgdev, "there was no memory for the last reset");
 }
 
 /* ---- down and up -------------------------------------------------------- */
@@ -107,17 +145,20 @@ int virtgpu_restore(struct virtio_device *vdev)
 	if (ret)
 		return ret;
 	virtio_device_ready(vdev);
-	virtgpu_resources_rebuild(vgdev, &cmds);
+	virtgpu_reset_note(vgdev, virtgpu_resources_rebuild(vgdev, &cmds));
 	virtgpu_queues_start(vgdev, &cmds);
 	virtgpu_resources_unmap_lost(vgdev);
 
-	if (!vgdev->num_scanouts)
-		return 0;
 	if (vgdev->resetting)
+		return 0;
+	virtgpu_reset_again(vgdev);
+	if (!vgdev->num_scanouts)
 		return 0;
 	virtgpu_display_changed(vgdev);
 	/* A picture that is lost is no reason to give the device up. */
+	vgdev->restoring = true;
 	ret = drm_mode_config_helper_resume(&vgdev->drm);
+	vgdev->restoring = false;
 	if (ret)
 		virtgpu_report_dark(vgdev, ret);
 	return 0;
@@ -155,9 +196,12 @@ static void virtgpu_show_again(struct virtgpu_device *vgdev, struct drm_atomic_c
 	int ret;
 
 	virtgpu_force_modesets(state);
+	vgdev->restoring = true;
 	ret = drm_atomic_helper_commit_duplicated_state(state, ctx);
+	vgdev->restoring = false;
 	if (ret)
 		virtgpu_report_dark(vgdev, ret);
+	virtgpu_reset_note(vgdev, ret);
 }
 
 /* Nobody changes the outputs between the reset and their being set again. */
@@ -204,6 +248,7 @@ static void virtgpu_reset_work(struct work_struct *work)
 
 	drm_warn(&vgdev->drm, "resetting the device: %s\n", READ_ONCE(vgdev->reset_reason));
 	vgdev->resetting = true;
+	vgdev->reset_time = jiffies;
 	/* Who holds the outputs' locks may wait for a command, and the work for them. */
 	virtgpu_queues_abort(vgdev, VIRTGPU_LOST);
 	virtgpu_display_pause(vgdev);
@@ -213,12 +258,13 @@ static void virtgpu_reset_work(struct work_struct *work)
 				    virtgpu_reset_device(vgdev);
 	vgdev->resetting = false;
 	virtgpu_display_resume(vgdev);
-	vgdev->reset_time = jiffies;
 	WRITE_ONCE(vgdev->num_resets, vgdev->num_resets + 1);
 	if (ret)
 		drm_err(&vgdev->drm, "device cannot be reset: %pe\n", ERR_PTR(ret));
 	else
 		drm_info(&vgdev->drm, "device was reset; 3D contexts are lost\n");
+	virtgpu_reset_note(vgdev, ret);
+	virtgpu_reset_again(vgdev);
 	virtgpu_wedged_event(&vgdev->drm);
 
 out_unlock:
