@@ -951,7 +951,8 @@ void virtgpu_cursor_hide(struct virtgpu_output *output, struct list_head *cmds);
  * @users: the import, as long as the dma-buf has not moved, and each resource
  *	   whose backing this is
  * @obj: the object; holds &virtgpu_object.refs
- * @sgt: the pages as the device sees them
+ * @sgt: the pages as the device sees them, or NULL; changed with dma_resv
+ * @link: entry in &virtgpu_import.mappings when there is @sgt
  * @fence: signals when the host has let go of the pages
  * @holds: submissions that wait for fences and count on the pages; protected by
  *	   &virtgpu_import.lock, as is @leaving
@@ -962,6 +963,7 @@ struct virtgpu_mapping {
 	struct kref users;
 	struct virtgpu_object *obj;
 	struct sg_table *sgt;
+	struct list_head link;
 	struct virtgpu_fence *fence;
 	unsigned int holds;
 	bool leaving;
@@ -975,6 +977,7 @@ struct virtgpu_mapping {
  * @link: entry in &virtgpu_device.imports
  * @timeline: of the fences of the mappings
  * @mapping: where the pages are now, or NULL; changed with dma_resv and @lock
+ * @mappings: that one, and those whose pages are still mapped; protected by dma_resv
  * @closed: nobody has a handle any more, so that there is no new @mapping; dma_resv
  * @lock: protects all below and the backing of each resource; commands that need
  *	  the backing are queued under it
@@ -991,6 +994,7 @@ struct virtgpu_import {
 	struct list_head link;
 	struct virtgpu_timeline timeline;
 	struct virtgpu_mapping *mapping;
+	struct list_head mappings;
 	bool closed;
 	spinlock_t lock;
 	struct list_head resources;

@@ -269,23 +269,36 @@ static struct virtgpu_device *virtgpu_import_dev(const struct virtgpu_import *im
 	return to_virtgpu_device(import->obj->base.base.dev);
 }
 
-/* What the host does with the pages outside of the queue's order, too, ends. */
-static void virtgpu_mapping_wait(struct virtgpu_mapping *mapping)
+/*
+ * What the host does with the pages outside of the queue's order, too, ends.
+ *
+ * Return: what is left of the time, in jiffies, 0 when it was not enough.
+ */
+static long virtgpu_mapping_wait(struct virtgpu_mapping *mapping, long left)
 {
 	struct virtgpu_import *import = mapping->obj->import;
-	struct virtgpu_device *vgdev = virtgpu_import_dev(import);
 	struct dma_resv_iter cursor;
 	struct dma_fence *fence;
 
 	dma_resv_iter_begin(&cursor, virtgpu_import_resv(import), DMA_RESV_USAGE_BOOKKEEP);
 	dma_resv_for_each_fence_unlocked(&cursor, fence) {
-		if (!virtgpu_fence_is_ours(fence))
-			continue;
-		while (!READ_ONCE(vgdev->unmapped) &&
-		       !dma_fence_wait_timeout(fence, false, virtgpu_timeout()))
-			drm_dbg_prime(&vgdev->drm, "a moved buffer is still in use\n");
+		if (virtgpu_fence_is_ours(fence))
+			left = dma_fence_wait_timeout(fence, false, left);
+		if (!left)
+			break;
 	}
 	dma_resv_iter_end(&cursor);
+	return left;
+}
+
+/* With the reservation lock. */
+static void virtgpu_mapping_unmap_locked(struct virtgpu_mapping *mapping)
+{
+	if (mapping->sgt)
+		dma_buf_unmap_attachment(mapping->obj->import->attach, mapping->sgt,
+					 DMA_BIDIRECTIONAL);
+	mapping->sgt = NULL;
+	list_del_init(&mapping->link);
 }
 
 /**
@@ -296,10 +309,12 @@ static void virtgpu_dma_buf_unmap(struct work_struct *work)
 {
 	struct virtgpu_mapping *mapping = container_of(work, struct virtgpu_mapping, unmap_work);
 	struct virtgpu_import *import = mapping->obj->import;
+	struct virtgpu_device *vgdev = virtgpu_import_dev(import);
 
-	virtgpu_mapping_wait(mapping);
+	while (!READ_ONCE(vgdev->unmapped) && !virtgpu_mapping_wait(mapping, virtgpu_timeout()))
+		drm_dbg_prime(&vgdev->drm, "a moved buffer is still in use\n");
 	dma_resv_lock(virtgpu_import_resv(import), NULL);
-	dma_buf_unmap_attachment(import->attach, mapping->sgt, DMA_BIDIRECTIONAL);
+	virtgpu_mapping_unmap_locked(mapping);
 	dma_resv_unlock(virtgpu_import_resv(import));
 
 	virtgpu_fence_put(mapping->fence);
@@ -370,6 +385,7 @@ int virtgpu_dma_buf_import_sgt(struct virtgpu_object *obj)
 	kref_get(&obj->refs);
 	mapping->obj = obj;
 	INIT_WORK(&mapping->unmap_work, virtgpu_dma_buf_unmap);
+	list_add_tail(&mapping->link, &import->mappings);
 
 	spin_lock_irq(&import->lock);
 	import->mapping = mapping;
@@ -474,7 +490,10 @@ static void virtgpu_mapping_detach_locked(struct virtgpu_import *import,
 		cmd = res->detach;
 		cmd->data = mapping;
 		cmd->done = virtgpu_detach_done;
-		if (virtgpu_resource_is_refused(res))
+		/* A host that was reset does not have the pages any more. */
+		if (res->generation != READ_ONCE(vgdev->generation))
+			virtgpu_cmd_fail(cmd, VIRTGPU_LOST);
+		else if (virtgpu_resource_is_refused(res))
 			virtgpu_cmd_fail(cmd, res->error);
 		else
 			list_add_tail(&cmd->link, &cmds);
@@ -504,6 +523,22 @@ static void virtgpu_import_leave(struct virtgpu_import *import, bool force)
 /* More than any exporter adds between its reserving them and the end of a move. */
 #define VIRTGPU_EXPORTER_FENCES 8
 
+/*
+ * Tell the exporter when the host has let go of the pages, by a fence.
+ *
+ * Return: 0, or -ENOMEM when that was not possible.
+ */
+static int virtgpu_mapping_announce(struct dma_resv *resv, struct virtgpu_mapping *mapping)
+{
+	/* One is ours. Others were reserved by the exporter for what comes next. */
+	int ret = dma_resv_reserve_fences(resv, 1 + VIRTGPU_EXPORTER_FENCES);
+
+	virtgpu_fence_emit(mapping->fence);
+	if (!ret)
+		dma_resv_add_fence(resv, &mapping->fence->base, DMA_RESV_USAGE_BOOKKEEP);
+	return ret;
+}
+
 static void virtgpu_import_unmap_locked(struct virtgpu_import *import, bool force)
 {
 	struct virtgpu_mapping *mapping = import->mapping;
@@ -515,19 +550,42 @@ static void virtgpu_import_unmap_locked(struct virtgpu_import *import, bool forc
 
 	if (!mapping)
 		return;
-	/* One is ours. Others were reserved by the exporter for what comes next. */
-	ret = dma_resv_reserve_fences(resv, 1 + VIRTGPU_EXPORTER_FENCES);
-	virtgpu_fence_emit(mapping->fence);
+	ret = virtgpu_mapping_announce(resv, mapping);
 	fence = dma_fence_get(&mapping->fence->base);
-	if (!ret)
-		dma_resv_add_fence(resv, fence, DMA_RESV_USAGE_BOOKKEEP);
 	virtgpu_import_leave(import, force);
 	virtgpu_mapping_put(mapping);
 
 	/* Without memory for telling the exporter it has to wait here. */
 	if (ret && !dma_fence_wait_timeout(fence, false, virtgpu_timeout()))
-		drm_err(&virtgpu_import_dev(import)->drm, "host keeps a buffer that moves\n");
+		drm_err_ratelimited(&virtgpu_import_dev(import)->drm,
+				    "a buffer that moves is still in use\n");
 	dma_fence_put(fence);
+}
+
+/*
+ * Unmapping copies a bounce buffer into the pages, which are somebody else's as
+ * soon as the exporter sees that the host is done: it is done before that. The
+ * reservation lock keeps the mappings.
+ */
+static void virtgpu_import_copy_back_locked(struct virtgpu_import *import)
+{
+	struct virtgpu_mapping *mapping, *next;
+	long left = virtgpu_timeout();
+
+	dma_resv_assert_held(virtgpu_import_resv(import));
+
+	if (!virtgpu_object_needs_sync(import->obj))
+		return;
+	list_for_each_entry_safe(mapping, next, &import->mappings, link) {
+		left = dma_fence_wait_timeout(&mapping->fence->base, false, left);
+		if (left)
+			left = virtgpu_mapping_wait(mapping, left);
+		if (left)
+			virtgpu_mapping_unmap_locked(mapping);
+		else
+			drm_err_ratelimited(&virtgpu_import_dev(import)->drm,
+					    "a buffer that moves is still in use\n");
+	}
 }
 
 /**
@@ -539,10 +597,13 @@ static void virtgpu_import_unmap_locked(struct virtgpu_import *import, bool forc
 static void virtgpu_dma_buf_move_notify(struct dma_buf_attachment *attach)
 {
 	struct virtgpu_object *obj = attach->importer_priv;
+	struct virtgpu_import *import = obj->import;
 
 	/* While it is being attached there is nothing that could be mapped. */
-	if (obj->import->attach)
-		virtgpu_import_unmap_locked(obj->import, false);
+	if (!import->attach)
+		return;
+	virtgpu_import_unmap_locked(import, false);
+	virtgpu_import_copy_back_locked(import);
 }
 
 /**
@@ -785,6 +846,9 @@ static void virtgpu_dma_buf_free_obj(struct drm_gem_object *gem)
 
 	dma_resv_lock(gem->resv, NULL);
 	import->closed = true;
+	/* Without memory for that, only bounce buffers are safe from a move. */
+	if (import->mapping)
+		virtgpu_mapping_announce(gem->resv, import->mapping);
 	spin_lock_irq(&import->lock);
 	mapping = import->mapping;
 	import->mapping = NULL;
@@ -867,6 +931,7 @@ static struct virtgpu_import *virtgpu_import_alloc(struct virtgpu_object *obj)
 	virtgpu_timeline_init(&import->timeline);
 	spin_lock_init(&import->lock);
 	INIT_LIST_HEAD(&import->resources);
+	INIT_LIST_HEAD(&import->mappings);
 	init_waitqueue_head(&import->detached);
 	INIT_LIST_HEAD(&import->deferred);
 	INIT_WORK(&import->work, virtgpu_import_work);
@@ -952,6 +1017,7 @@ void virtgpu_imports_unmap_all(struct virtgpu_device *vgdev)
 	while ((import = virtgpu_imports_take(vgdev))) {
 		dma_resv_lock(virtgpu_import_resv(import), NULL);
 		virtgpu_import_unmap_locked(import, true);
+		virtgpu_import_copy_back_locked(import);
 		dma_resv_unlock(virtgpu_import_resv(import));
 		virtgpu_object_put_ref(import->obj);
 	}
