@@ -6,7 +6,8 @@ or 'error ...'. What does not fit a line is put on the scratch disk, and the
 answer says at which OFFSET and of what LENGTH.
 
     qmp JSON          run a QMP command         -> ok JSON
-    shot HEAD         take a picture, RGB24     -> ok WIDTH HEIGHT OFFSET LENGTH
+    shot HEAD         take a picture, 32-bit words 0x00RRGGBB
+                      -> ok WIDTH HEIGHT OFFSET LENGTH
     save NAME         keep the last picture as NAME.png
     resize HEAD W H   the output's window now has this size (0 0: no output)
     cursor HEAD       the cursor as the host shows it, 32-bit words
@@ -131,7 +132,7 @@ class Agent:
 
     def do_shot(self, head):
         self.picture = self.qemu.picture(int(head), self.ppm)
-        return f'{self.picture.width} {self.picture.height} ' + self.put(self.picture.pixels)
+        return f'{self.picture.width} {self.picture.height} ' + self.put(self.picture.words())
 
     def do_save(self, name):
         if not re.fullmatch(r'[\w.-]+', name):

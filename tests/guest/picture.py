@@ -2,7 +2,6 @@
 """Pictures of a screen: 24 bits a pixel."""
 
 import re
-import re
 import struct
 import zlib
 from collections import Counter
@@ -29,6 +28,13 @@ class Picture:
         with open(path, 'wb') as file:
             file.write(b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header) +
                        chunk(b'IDAT', zlib.compress(rows, 1)) + chunk(b'IEND', b''))
+
+    def words(self):
+        """The pixels as little-endian words, 0x00RRGGBB."""
+        words = bytearray(4 * self.width * self.height)
+        for n in range(3):
+            words[n::4] = self.pixels[2 - n::3]
+        return bytes(words)
 
     def colours(self):
         """How many pixels have each colour, as (red, green, blue)."""

@@ -316,7 +316,6 @@ int host_shot(unsigned int head, struct picture *pic)
 {
 	char request[32], answer[128];
 	uint64_t offset, len;
-	uint8_t *raw;
 	int ret;
 
 	memset(pic, 0, sizeof(*pic));
@@ -326,21 +325,11 @@ int host_shot(unsigned int head, struct picture *pic)
 		return ret;
 	if (sscanf(answer, "%u %u %" SCNu64 " %" SCNu64, &pic->width,
 		   &pic->height, &offset, &len) != 4 ||
-	    len != (uint64_t)pic->width * pic->height * 3)
+	    len != (uint64_t)pic->width * pic->height * 4)
 		return -EPROTO;
 
-	raw = fetch(offset, len);
-	pic->rgb = malloc(len / 3 * 4 + 4);
-	if (!raw || !pic->rgb) {
-		free(raw);
-		picture_free(pic);
-		return -EIO;
-	}
-	for (uint64_t i = 0; i < len / 3; i++)
-		pic->rgb[i] = raw[i * 3] << 16 | raw[i * 3 + 1] << 8 |
-			      raw[i * 3 + 2];
-	free(raw);
-	return 0;
+	pic->rgb = fetch(offset, len);
+	return pic->rgb ? 0 : -EIO;
 }
 
 int host_get_cursor(unsigned int head, struct host_cursor *c)
@@ -376,8 +365,7 @@ void picture_blit(struct picture *pic, const struct kms_fb *fb, uint32_t x,
 		  uint32_t y, uint32_t width, uint32_t height)
 {
 	for (uint32_t j = y; j < y + height; j++)
-		for (uint32_t i = x; i < x + width; i++)
-			pic->rgb[j * pic->width + i] = kms_fb_get(fb, i, j);
+		kms_fb_get_row(fb, x, j, width, pic->rgb + j * pic->width + x);
 }
 
 /* A picture of one rectangle of the framebuffer. */
@@ -391,8 +379,7 @@ int picture_crop(struct picture *pic, const struct kms_fb *fb, uint32_t x,
 		return -ENOMEM;
 
 	for (uint32_t j = 0; j < height; j++)
-		for (uint32_t i = 0; i < width; i++)
-			pic->rgb[j * width + i] = kms_fb_get(fb, x + i, y + j);
+		kms_fb_get_row(fb, x, y + j, width, pic->rgb + j * width);
 	return 0;
 }
 

@@ -91,6 +91,8 @@ void kms_fb_destroy(struct kms_fb *fb);
 void kms_fb_draw(struct kms_fb *fb, unsigned int seed);
 void kms_fb_fill(struct kms_fb *fb, uint32_t rgb);
 void kms_fb_set(struct kms_fb *fb, uint32_t x, uint32_t y, uint32_t argb);
+void kms_fb_get_row(const struct kms_fb *fb, uint32_t x, uint32_t y, uint32_t width,
+		    uint32_t *rgb);
 uint32_t kms_fb_get(const struct kms_fb *fb, uint32_t x, uint32_t y);
 
 uint32_t kms_prop_id(struct kms *k, uint32_t object, const char *name);
