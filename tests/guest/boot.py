@@ -31,8 +31,10 @@ CMDLINE = ('console=tty0 console=ttyS0,115200 loglevel=6 sysrq_always_enabled '
 # and would hide it from kmemleak; with any flag there are none.
 SLOW = 6
 
-# Of a guest whose clock is wrong
+# Of a guest whose clock is wrong, or that hangs before its first program: an emulated
+# timer that is late can do both. A boot takes some 10 s.
 BOOTS = 3
+BOOT_LIMIT = 90
 
 # Why a program was not begun: Job.seconds
 OVER = 'the minutes for all are over (MINUTES)'
@@ -58,6 +60,7 @@ class Job:
     interactive: bool = False       # a window, and a shell on our terminal
     name: str = ''                  # of the folder in out/guest
     figures: dict = field(default_factory=dict)     # what its programs have counted
+    times: dict = field(default_factory=dict)       # s, how long they and their tests took
     echo: Callable = None           # called with each line that is no TAP
 
     def __post_init__(self):
@@ -135,7 +138,7 @@ def payload(job, dir):
     return initrd
 
 
-class WrongClock(Exception):
+class BadBoot(Exception):
     """The guest has to be booted again."""
 
 
@@ -149,6 +152,7 @@ class Guest:
         self.text = b''
         self.tap = open(os.path.join(job.out, 'tap'), 'wb', buffering=0)
         self.crashed = False
+        self.booted = False
         setup = SETUPS[job.setup]
         self.started = time.monotonic()
         self.qemu = Qemu(setup, dir, job.out, f'{LAB}/boot/{job.kernel}',
@@ -161,6 +165,7 @@ class Guest:
         """Until the guest ends or its time is over."""
         end = time.monotonic() + self.job.timeout
         while not self.crashed:
+            self.check_boot()
             left = end - time.monotonic()
             if left <= 0:
                 self.add(Result('guest', 'fail',
@@ -201,16 +206,22 @@ class Guest:
             if line.startswith('# crash'):
                 self.crash(screen='dark' not in line)
             elif line.startswith('# uptime'):
+                self.booted = True
                 self.check_clock(float(line.split()[2]))
             else:
                 self.stream.line(line)
+
+    def check_boot(self):
+        limit = BOOT_LIMIT * self.job.slow
+        if not self.booted and time.monotonic() - self.started > limit:
+            raise BadBoot(f'it hung for {limit} s')
 
     def check_clock(self, uptime):
         """A kernel that was kept waiting while it calibrated its clock has one that
         runs many times too fast, and all its time limits with it."""
         seconds = time.monotonic() - self.started
         if uptime > 2 * seconds + 5 and not SETUPS[self.job.setup].accel:
-            raise WrongClock(f'{uptime:.0f} s of the guest in {seconds:.0f} s')
+            raise BadBoot(f'its clock is wrong: {uptime:.0f} s in {seconds:.0f} s')
 
     def crash(self, screen):
         """The guest is about to crash itself, and says so."""
@@ -248,9 +259,17 @@ class Guest:
         if not self.crashed:
             self.stream.finish(self.last_words())
         self.job.figures = self.stream.figures
+        self.job.times = self.stream.seconds
+        self.keep_times()
         if any(r.name == 'coverage: kept' and r.what == 'pass' for r in self.stream.results):
             coverage.take(self.qemu.scratch_path, self.job.out)
         return self.stream.results
+
+    def keep_times(self):
+        """The slowest first."""
+        with open(os.path.join(self.job.out, 'times'), 'w', encoding='utf-8') as file:
+            for name, seconds in sorted(self.job.times.items(), key=lambda row: -row[1]):
+                print(f'{seconds:7.1f}  {name}', file=file)
 
 
 def boot(job, show):
@@ -258,13 +277,13 @@ def boot(job, show):
     for _ in range(BOOTS - 1):
         try:
             return boot_once(job, show)
-        except WrongClock as error:
-            print(f'# {job.name}: its clock is wrong ({error}), booting again', flush=True)
+        except BadBoot as error:
+            print(f'# {job.name}: {error}, booting again', flush=True)
     return boot_once(job, show)
 
 
 def boot_once(job, show):
-    """As boot(), or WrongClock before the first result."""
+    """As boot(), or BadBoot before the first result."""
     shutil.rmtree(job.out, ignore_errors=True)
     os.makedirs(job.out)
     dir = tempfile.mkdtemp(prefix='guest-')
@@ -272,7 +291,7 @@ def boot_once(job, show):
         guest = Guest(job, dir, show)
         try:
             guest.serve()
-        except WrongClock:
+        except BadBoot:
             guest.discard()
             raise
         except BaseException:

@@ -13,6 +13,7 @@ from tap import Result
 WIDTH = 200     # of what is shown of a program's lines
 LAST = 600      # s that the last guests may take when the minutes for all are over
 SHOWN = 8       # failures of a guest that are shown at the end
+SLOWEST = 4     # programs of a guest whose time is shown
 
 
 def text(result):
@@ -73,6 +74,13 @@ class Tally:
         return 1 if self.count('fail') or not self.count('pass') else 0
 
 
+def slowest(times):
+    """Where the time of a guest went."""
+    rows = sorted(times.items(), key=lambda row: -row[1])
+    programs = [row for row in rows if ':' not in row[0]][:SLOWEST]
+    return ', '.join(f'{name} {seconds:.0f} s' for name, seconds in programs)
+
+
 def run(tally, job, minutes=0):
     """Boots one job; whatever goes wrong with that is a failed test. When there are
     minutes for all, neither it nor any of its programs begins after them."""
@@ -91,4 +99,4 @@ def run(tally, job, minutes=0):
     except (SystemExit, Exception) as error:
         tally.add(where, Result('guest', 'fail', f'{type(error).__name__}: {error}'))
     tally.figures |= {(name, where): number for name, number in job.figures.items()}
-    tally.say(f'{where}: over')
+    tally.say(f'{where}: over ({slowest(job.times)})')

@@ -19,6 +19,7 @@ that only shows when it fails.
 """
 
 import re
+import time
 from collections import deque
 from dataclasses import dataclass
 
@@ -108,6 +109,8 @@ class Program:
     def __init__(self, name):
         self.name = name
         self.log = KernelLog()
+        self.start = self.last = time.monotonic()
+        self.seconds = {}       # how long each test took
         self.results = []
         self.plan = None
         self.skipped = ''
@@ -126,6 +129,9 @@ class Program:
 
     def add(self, test):
         name = f'{self.name}: {test["name"] or test["number"]}'
+        now = time.monotonic()
+        self.seconds[name] = now - self.last
+        self.last = now
         if test['bad']:
             self.results.append(Result(name, 'fail', said=tuple(self.said)))
         elif not test['skip']:
@@ -177,6 +183,7 @@ class Stream:
         self.echo = echo            # called with each line that is no TAP
         self.results = []
         self.figures = {}           # what programs have counted, by name
+        self.seconds = {}           # how long programs took, and their tests
         self.program = Program('boot')
         self.done = False
 
@@ -206,6 +213,8 @@ class Stream:
         if not self.program:
             return
         results = self.program.end(code)
+        self.seconds |= {self.program.name: time.monotonic() - self.program.start,
+                         **self.program.seconds}
         if self.program.name in ('boot', 'end'):
             results = [r for r in results if r.why != 'it ran no test']
         for result in results:
