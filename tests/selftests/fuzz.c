@@ -348,8 +348,6 @@ static struct fuzz_file *pick_file(struct fuzz_worker *w, enum fuzz_node node)
 	switch (node) {
 	case FUZZ_COMMON:
 		return files;
-	case FUZZ_OWN:
-		return &files[1 + fuzz_pick(w, FUZZ_FILES - 1)];
 	case FUZZ_CARD:
 		return &files[fuzz_pick(w, FUZZ_FILES / 2)];
 	default:

@@ -94,8 +94,8 @@ struct fuzz_field {
 #define FUZZ_NEVER	8	/* never does here, but must be refused well */
 #define FUZZ_MAYBE	16	/* not on each kernel or host */
 
-/* The file of a call: any, a card, the card of all processes, or another */
-enum fuzz_node { FUZZ_EITHER, FUZZ_CARD, FUZZ_COMMON, FUZZ_OWN };
+/* The file of a call: any, a card, or the card of all processes */
+enum fuzz_node { FUZZ_EITHER, FUZZ_CARD, FUZZ_COMMON };
 
 struct fuzz_worker;
 
