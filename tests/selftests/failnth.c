@@ -4,93 +4,23 @@
  * fails, then the second, and so on, until none is left to fail. The call tells
  * of it, nothing is lost, and the same call made again works. See
  * Documentation/fault-injection/fault-injection.rst, fail-nth.
- *
- * FAILNTH_PROBES says how many allocations of the driver's probe fail, of the
- * thousands that there are; FAILNTH_SEED says which.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include "dev.h"
 #include "display.h"
+#include "faults.h"
 #include "figure.h"
 #include "gate.h"
 #include "gpu.h"
 #include "param.h"
-#include "reset.h"
+#include "share.h"
 
-#define FAIL_NTH	"/proc/thread-self/fail-nth"
-
-/* More allocations than any call makes */
-#define MOST	3000
-
-/* --- faults --- */
-
-static const char *faults_missing(void)
-{
-	return access(FAIL_NTH, W_OK) ? "the kernel has no " FAIL_NTH : NULL;
-}
-
-/*
- * Each allocation counts, also those that may wait; nothing is logged. Copies do
- * not: an ioctl whose last step fails, copying its answer, has done its work.
- */
-static int faults_setup(void)
-{
-	static const struct {
-		const char *file;
-		const char *value;
-		bool optional;
-	} settings[] = {
-		{ "failslab/ignore-gfp-wait", "N", false },
-		{ "failslab/verbose", "0", false },
-		{ "fail_page_alloc/ignore-gfp-wait", "N", false },
-		{ "fail_page_alloc/ignore-gfp-highmem", "N", false },
-		{ "fail_page_alloc/min-order", "0", false },
-		{ "fail_page_alloc/verbose", "0", false },
-		{ "fail_usercopy/require-start", "1", true },
-		{ "fail_usercopy/require-end", "2", true },
-	};
-	int ret = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(settings) && !ret; i++) {
-		char path[80];
-
-		snprintf(path, sizeof(path), "/sys/kernel/debug/%s", settings[i].file);
-		if (!settings[i].optional || !access(path, W_OK))
-			ret = write_file(path, settings[i].value);
-	}
-	return ret;
-}
-
-/* The @nth allocation of this thread from now on fails. */
-static int arm(int file, unsigned int nth)
-{
-	char text[16];
-
-	snprintf(text, sizeof(text), "%u", nth);
-	return pwrite(file, text, strlen(text), 0) < 0 ? -errno : 0;
-}
-
-/*
- * Returns: whether the fault was met. Asking copies data, which is a place for
- * a fault as well: then it was not met before.
- */
-static bool disarm(int file)
-{
-	char text[16] = "";
-	ssize_t len = pread(file, text, sizeof(text) - 1, 0);
-	bool met = len > 0 && !atoi(text);
-
-	if (pwrite(file, "0", 1, 0) < 0 && pwrite(file, "0", 1, 0) < 0)
-		return false;
-	return met;
-}
+/* Width and height of what is quickly drawn */
+#define SMALL	64
 
 /* --- the calls --- */
 
@@ -100,6 +30,7 @@ static bool disarm(int file)
  * @fd: card, or render node
  * @request: an atomic request that is ready
  * @fb: a framebuffer, or a dumb buffer alone
+ * @other: another framebuffer
  * @bo: a buffer object
  * @made: what the call made: a handle or id
  * @made_fd: what the call made, or -1
@@ -111,6 +42,7 @@ struct state {
 	int fd;
 	struct kms_req request;
 	struct kms_fb fb;
+	struct kms_fb other;
 	struct gpu_bo bo;
 	struct gate gate;
 	uint32_t syncobj;
@@ -348,6 +280,32 @@ static void drop_import(struct state *s, bool worked)
 	close_made_fd(s, true);
 }
 
+/* A picture of an exporter that moves, and has moved since it was last seen */
+static int make_moved_fb(struct state *s)
+{
+	drmModeModeInfo mode;
+
+	kms_mode(&mode, SMALL, SMALL, 60);
+	return module_export(SMALL * SMALL * 4, 1, VIRTGPU_TEST_MOVE_MAPPED, &s->made_fd) ?:
+	       share_fb(s->k, s->made_fd, SMALL, SMALL, &s->fb) ?:
+	       kms_fb_create(s->k, SMALL, SMALL, DRM_FORMAT_XRGB8888, &s->other) ?:
+	       kms_show_mode(s->k, s->o, &mode, &s->fb) ?:
+	       kms_flip(s->k, s->o, &s->other, 0, 0) ?:
+	       module_move(s->made_fd, KMS_WAIT_MS);
+}
+
+static int call_move(struct state *s)
+{
+	return module_move(s->made_fd, KMS_WAIT_MS);
+}
+
+static void end_moved_flip(struct state *s, bool worked)
+{
+	end_flip(s, worked);
+	kms_fb_destroy(&s->other);
+	close_made_fd(s, true);
+}
+
 static int call_open(struct state *s)
 {
 	char path[32];
@@ -396,6 +354,10 @@ static const struct call calls_of_displays[] = {
 	{ "DIRTYFB", make_shown_fb, call_dirty, drop_fb },
 	{ "CURSOR2", make_dumb, call_cursor, drop_cursor },
 	{ "CURSOR, move", make_cursor, call_move_cursor, drop_cursor },
+};
+
+static const struct call calls_of_exporters[] = {
+	{ "PAGE_FLIP, to what has moved", make_moved_fb, call_flip, end_moved_flip },
 };
 
 /* --- of the 3D clients --- */
@@ -547,6 +509,83 @@ static const struct call calls_of_clients[] = {
 	{ "EXECBUFFER, all that it takes", make_fences, call_exec, drop_fences },
 };
 
+/* --- of what moves, and of host memory --- */
+
+static int make_used_import(struct state *s)
+{
+	s->bo = (struct gpu_bo) { .fd = s->fd, .size = 65536 };
+	return module_export(s->bo.size, 4, VIRTGPU_TEST_MOVE_MAPPED, &s->made_fd) ?:
+	       dmabuf_import(s->fd, s->made_fd, &s->bo.handle);
+}
+
+static int call_exec_bo(struct state *s)
+{
+	struct drm_virtgpu_execbuffer arg = gpu_nop();
+	uint32_t handles[] = { s->bo.handle };
+
+	arg.bo_handles = (uintptr_t)handles;
+	arg.num_bo_handles = 1;
+	return gpu_exec(s->fd, &arg);
+}
+
+static int make_moved_import(struct state *s)
+{
+	return make_used_import(s) ?: call_exec_bo(s) ?: gpu_finish(s->fd) ?: call_move(s);
+}
+
+static int make_busy_import(struct state *s)
+{
+	return make_used_import(s) ?: call_exec_bo(s);
+}
+
+static void drop_used_import(struct state *s, bool worked)
+{
+	(void)worked;
+	gpu_finish(s->fd);
+	gpu_close(&s->bo);
+	close_made_fd(s, true);
+}
+
+static const struct call calls_of_importers[] = {
+	{ "MAP, mmap and a fault, of an import", make_used_import, call_map, drop_used_import },
+	{ "EXECBUFFER, an import", make_used_import, call_exec_bo, drop_used_import },
+	{ "EXECBUFFER, an import that has moved", make_moved_import, call_exec_bo,
+	  drop_used_import },
+	{ "a move of an import", make_busy_import, call_move, drop_used_import },
+};
+
+static int make_host_blob(struct state *s)
+{
+	struct drm_virtgpu_resource_create_blob arg = {
+		.blob_mem = VIRTGPU_BLOB_MEM_HOST3D, .blob_id = 1,
+		.blob_flags = VIRTGPU_BLOB_FLAG_USE_MAPPABLE, .size = 65536,
+	};
+	int ret = gpu_create_blob(s->fd, &arg, &s->bo);
+
+	s->made = s->bo.handle;
+	return ret;
+}
+
+static int make_rings(struct state *s)
+{
+	return make_node(s) ?: gpu_context(s->made_fd, CAPSET_VENUS, 1, 1);
+}
+
+static int call_ring(struct state *s)
+{
+	struct drm_virtgpu_execbuffer arg = gpu_nop();
+
+	arg.flags = VIRTGPU_EXECBUF_RING_IDX;
+	return gpu_exec(s->made_fd, &arg);
+}
+
+/* As the scripted GPU has them */
+static const struct call calls_of_scripted[] = {
+	{ "RESOURCE_CREATE_BLOB, of the host", NULL, make_host_blob, close_bo },
+	{ "MAP, mmap and a fault, of host memory", make_host_blob, call_map, drop_bo },
+	{ "EXECBUFFER, on a ring with events", make_rings, call_ring, drop_node },
+};
+
 /* --- sweeps --- */
 
 /* What a call may answer that found no memory; shmem has no space, a page fault no page */
@@ -566,11 +605,11 @@ static int with_fault(struct state *s, const struct call *c, unsigned int nth)
 		return ret;
 	}
 	if (nth)
-		ret = arm(s->file, nth);
+		ret = faults_arm(s->file, nth);
 	if (ret)
 		return ret;
 	ret = c->call(s);
-	met = nth && disarm(s->file);
+	met = nth && faults_disarm(s->file);
 	if (c->after)
 		c->after(s, !ret);
 	if (met && is_allowed(ret))
@@ -580,7 +619,7 @@ static int with_fault(struct state *s, const struct call *c, unsigned int nth)
 	return ret;
 }
 
-/* Each fault, and after each the same without. */
+/* Each fault, and every few of them the same call without. */
 static int sweep(struct state *s, const struct call *c)
 {
 	unsigned int nth = 0;
@@ -590,9 +629,9 @@ static int sweep(struct state *s, const struct call *c)
 		return ret;
 	do {
 		ret = with_fault(s, c, ++nth);
-		if (ret == 1 && with_fault(s, c, 0))
+		if (ret == 1 && nth % 4 == 1 && with_fault(s, c, 0))
 			ret = -EIO;
-	} while (ret == 1 && nth < MOST);
+	} while (ret == 1 && nth < FAULTS_MOST);
 	fprintf(stderr, "# %-34s %5u faults\n", c->name, nth - 1);
 	figure("allocations that failed in a call", nth - 1);
 	return ret;
@@ -635,6 +674,10 @@ TEST_F_TIMEOUT(display, calls, PARAM_NO_LIMIT)
 	resources = gpu_stat("resources");
 
 	EXPECT_EQ(0, sweep_all(&s, calls_of_displays, ARRAY_SIZE(calls_of_displays)));
+	if (!module_missing()) {
+		EXPECT_EQ(0, sweep_all(&s, calls_of_exporters, ARRAY_SIZE(calls_of_exporters)));
+	}
+	module_close();
 	EXPECT_EQ(0, kms_show(&self->k, self->o, &self->fb));
 	EXPECT_EQ(resources, gpu_stat_wait("resources", resources));
 	EXPECT_EQ(fds, gpu_open_fds());
@@ -661,134 +704,18 @@ TEST_F_TIMEOUT(display, clients, PARAM_NO_LIMIT)
 	resources = gpu_stat("resources");
 
 	EXPECT_EQ(0, sweep_all(&s, calls_of_clients, ARRAY_SIZE(calls_of_clients)));
+	if (!module_missing()) {
+		EXPECT_EQ(0, sweep_all(&s, calls_of_importers, ARRAY_SIZE(calls_of_importers)));
+	}
+	if (host_scripted()) {
+		EXPECT_EQ(0, sweep_all(&s, calls_of_scripted, ARRAY_SIZE(calls_of_scripted)));
+	}
+	module_close();
 	EXPECT_EQ(0, gpu_finish(s.fd));
 	EXPECT_EQ(resources, gpu_stat_wait("resources", resources));
 	EXPECT_EQ(fds, gpu_open_fds());
 	close(s.fd);
 	close(s.file);
-}
-
-/* --- probe --- */
-
-#define DRIVER	"/sys/bus/virtio/drivers/virtio_gpu/"
-
-/* Name of the device on the virtio bus */
-static int device_name(char *name, size_t size)
-{
-	glob_t found;
-
-	if (glob(DRIVER "virtio*", 0, NULL, &found))
-		return -ENODEV;
-	snprintf(name, size, "%s", strrchr(found.gl_pathv[0], '/') + 1);
-	globfree(&found);
-	return 0;
-}
-
-FIXTURE(probe) {
-	int file;
-	int control;
-	char device[32];
-};
-
-FIXTURE_SETUP(probe)
-{
-	if (faults_missing())
-		SKIP(return, "%s", faults_missing());
-	dev_expect("probe .*-12|probe with driver virtio_gpu failed|kobject_add|sysfs: cannot|"
-		   "during unload failed with -12|fbdev: Failed to setup emulation|"
-		   "Failed to register client: -12|driver_sysfs_add failed|drm_dev_init|"
-		   "workqueue: Failed");
-	ASSERT_EQ(0, faults_setup());
-	ASSERT_EQ(0, system("modprobe virtgpu_spare"))
-		TH_LOG("the test module for functions without faults does not load");
-	self->file = open(FAIL_NTH, O_RDWR | O_CLOEXEC);
-	ASSERT_LE(0, self->file);
-	ASSERT_EQ(0, device_name(self->device, sizeof(self->device)));
-}
-
-FIXTURE_TEARDOWN(probe)
-{
-	close(self->file);
-	EXPECT_EQ(0, system("modprobe -r virtgpu_spare"));
-}
-
-static bool has_card(void)
-{
-	int fd = kms_open_driver("virtio_gpu", DRM_NODE_PRIMARY, 0, NULL);
-
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
-}
-
-/* Returns: whether the fault was met. */
-static bool write_with_fault(int file, const char *path, const char *text, unsigned int nth,
-			     int *ret)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool met;
-
-	*ret = arm(file, nth);
-	if (!*ret && write(fd, text, strlen(text)) < 0)
-		*ret = -errno;
-	met = disarm(file);
-	close(fd);
-	return met;
-}
-
-/*
- * A driver that got no memory in its probe, or did not need it, and one that
- * has all it wants afterwards.
- */
-TEST_F_TIMEOUT(probe, probes, PARAM_NO_LIMIT)
-{
-	unsigned long probes = param("FAILNTH_PROBES", 30), refused = 0, i;
-	unsigned int nth = 1, last = 0;
-	bool met = true;
-	int ret;
-
-	srandom(param("FAILNTH_SEED", 1));
-	for (i = 0; i < probes && met; i++) {
-		ASSERT_EQ(0, write_file(DRIVER "unbind", self->device));
-		met = write_with_fault(self->file, DRIVER "bind", self->device, nth, &ret);
-		if (met && ret) {
-			refused++;
-			EXPECT_FALSE(has_card());
-			ASSERT_EQ(0, write_file(DRIVER "bind", self->device))
-				TH_LOG("after fault %u", nth);
-		} else if (met && !has_card()) {
-			/* there was no memory for the node, which nobody is told */
-			ASSERT_EQ(0, write_file(DRIVER "unbind", self->device));
-			ASSERT_EQ(0, write_file(DRIVER "bind", self->device));
-		}
-		ASSERT_TRUE(has_card())
-			TH_LOG("after fault %u", nth);
-		if (!met)
-			EXPECT_EQ(0, ret);
-		last = nth;
-		nth += probes >= MOST ? 1 : 1 + random() % 80;
-	}
-	TH_LOG("probes that failed: %lu, the last fault: %u", refused, last);
-	figure("allocations that failed in a probe", i);
-	EXPECT_LT(0, refused);
-}
-
-/* Unbinding gives all back, whatever memory there is. */
-TEST_F_TIMEOUT(probe, unbinds, PARAM_NO_LIMIT)
-{
-	bool met = true;
-	int ret;
-
-	for (unsigned int nth = 1; met && nth < 200; nth += 1 + nth / 2) {
-		met = write_with_fault(self->file, DRIVER "unbind", self->device, nth, &ret);
-		if (ret) {
-			EXPECT_EQ(-ENOMEM, ret);
-			ASSERT_EQ(0, write_file(DRIVER "unbind", self->device));
-		}
-		EXPECT_FALSE(has_card());
-		ASSERT_EQ(0, write_file(DRIVER "bind", self->device));
-		ASSERT_TRUE(has_card());
-	}
 }
 
 TEST_HARNESS_MAIN
