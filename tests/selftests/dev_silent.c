@@ -7,6 +7,7 @@
 #include <kselftest_harness.h>
 
 #include <errno.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "dev.h"
@@ -89,29 +90,109 @@ TEST_F_TIMEOUT(silent, waits_end, LONG_TEST)
 	kms_close(&k);
 }
 
+static int wait_for_map(struct kms *k, struct gpu_bo *bo)
+{
+	(void)k;
+	return gpu_map(bo);
+}
+
+static int wait_for_framebuffer(struct kms *k, struct gpu_bo *bo)
+{
+	struct kms_fb fb;
+
+	(void)bo;
+	return kms_fb_create(k, 640, 480, DRM_FORMAT_XRGB8888, &fb);
+}
+
 /* Nobody waits in a way that cannot be ended. */
 TEST_F_TIMEOUT(silent, waiters_can_be_killed, LONG_TEST)
 {
-	struct gpu_bo bo;
-	int status = 0;
-	pid_t child;
+	int (* const waits[])(struct kms *k, struct gpu_bo *bo) = {
+		wait_for_map, wait_for_framebuffer,
+	};
+	struct kms k;
 
-	ASSERT_EQ(0, host_blob(self->fd, &bo));
+	ASSERT_EQ(0, kms_open(&k));
+	for (size_t n = 0; n < ARRAY_SIZE(waits); n++) {
+		struct gpu_bo bo;
+		int status = 0;
+		pid_t child;
+
+		ASSERT_EQ(0, host_blob(self->fd, &bo));
+		ASSERT_EQ(0, gpu_finish(self->fd));
+		ASSERT_EQ(0, dev_timeout(60000));
+		ASSERT_EQ(0, dev_faults("any", "never"));
+		child = fork();
+		ASSERT_LE(0, child);
+		if (!child)
+			_exit(waits[n](&k, &bo) ? 7 : 8);
+		sleep(2);
+		EXPECT_EQ(0, waitpid(child, &status, WNOHANG));
+		EXPECT_EQ(0, kill(child, SIGKILL));
+		for (int i = 0; i < 100 && !waitpid(child, &status, WNOHANG); i++)
+			usleep(50000);
+		EXPECT_TRUE(WIFSIGNALED(status)) TH_LOG("status %#x", status);
+		ASSERT_EQ(0, dev_clear());
+		/* what one was killed over, the next one gets */
+		ASSERT_EQ(0, gpu_map(&bo));
+		gpu_pattern(bo.map, bo.size, n);
+		EXPECT_EQ(0, gpu_close(&bo));
+	}
+	kms_close(&k);
+}
+
+/* More than the driver keeps for a device that takes nothing */
+#define FLOOD	2000
+
+static void flood(const struct gpu_bo *bo, volatile unsigned int *count)
+{
+	for (int i = 0; i < FLOOD; i++) {
+		if (gpu_transfer(bo, true, 0, 0, 16, 1, 0))
+			_exit(1);
+		(*count)++;
+	}
+	_exit(0);
+}
+
+/* What has a long way to go waits at the door: until there is room, or it is killed. */
+TEST_F_TIMEOUT(silent, a_long_backlog, LONG_TEST)
+{
+	volatile unsigned int *count;
+	unsigned int seen;
+	struct gpu_bo bo;
+	pid_t child;
+	int status;
+
+	count = mmap(NULL, sizeof(*count), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		     -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)count);
+	ASSERT_EQ(0, gpu_buffer(self->fd, 65536, &bo));
 	ASSERT_EQ(0, gpu_finish(self->fd));
 	ASSERT_EQ(0, dev_timeout(60000));
 	ASSERT_EQ(0, dev_faults("any", "never"));
-	child = fork();
-	ASSERT_LE(0, child);
-	if (!child)
-		_exit(gpu_map(&bo) ? 7 : 8);
-	sleep(2);
-	EXPECT_EQ(0, waitpid(child, &status, WNOHANG));
-	EXPECT_EQ(0, kill(child, SIGKILL));
-	for (int i = 0; i < 100 && !waitpid(child, &status, WNOHANG); i++)
-		usleep(50000);
-	EXPECT_TRUE(WIFSIGNALED(status));
-	ASSERT_EQ(0, dev_clear());
+	for (int killed = 1; killed >= 0; killed--) {
+		child = fork();
+		ASSERT_LE(0, child);
+		if (!child)
+			flood(&bo, count);
+		do {
+			seen = *count;
+			usleep(500000);
+		} while (seen != *count || !seen);
+		EXPECT_GT(FLOOD, seen);
+		EXPECT_EQ(0, waitpid(child, &status, WNOHANG));
+		if (killed) {
+			ASSERT_EQ(0, kill(child, SIGKILL));
+		} else {
+			ASSERT_EQ(0, dev_clear());
+		}
+		ASSERT_EQ(child, waitpid(child, &status, 0));
+		EXPECT_EQ(killed ? SIGKILL : 0, status);
+	}
+	EXPECT_LT(FLOOD, *count);
+	EXPECT_EQ(0, gpu_finish(self->fd));
 	EXPECT_EQ(0, gpu_close(&bo));
+	munmap((void *)count, sizeof(*count));
 }
 
 /* Unplugged: what was under way ends with an error, at once. */

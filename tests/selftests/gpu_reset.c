@@ -185,6 +185,48 @@ TEST_F_TIMEOUT(gpu, memory, LONG_TEST)
 	EXPECT_EQ(0, gpu_close(&blob));
 }
 
+/* A picture that only the host had: who shows it again is told. */
+TEST_F_TIMEOUT(gpu, shown_texture, LONG_TEST)
+{
+	uint32_t handles[4] = {}, pitches[4] = {}, offsets[4] = {};
+	struct gpu_bo texture;
+	struct kms_output *o;
+	struct kms_fb lost, own;
+	struct kms_req req;
+	struct kms k;
+
+	ASSERT_EQ(0, kms_open(&k));
+	o = kms_connected(&k);
+	ASSERT_TRUE(o);
+	memset(&lost, 0, sizeof(lost));
+	lost.fd = k.fd;
+	lost.width = o->mode.hdisplay;
+	lost.height = o->mode.vdisplay;
+	ASSERT_EQ(0, gpu_texture(k.fd, lost.width, lost.height, &texture));
+	handles[0] = texture.handle;
+	pitches[0] = lost.width * 4;
+	ASSERT_EQ(0, drmModeAddFB2(k.fd, lost.width, lost.height, DRM_FORMAT_XRGB8888, handles,
+				   pitches, offsets, &lost.id, 0));
+	ASSERT_EQ(0, kms_show(&k, o, &lost));
+	ASSERT_EQ(0, reset_gpu());
+
+	/* who draws into it, or turns it off, is not disturbed: the console does so */
+	EXPECT_EQ(0, drmModeDirtyFB(k.fd, lost.id, NULL, 0));
+	kms_req_init(&req, &k);
+	kms_req_add(&req, o->crtc, "ACTIVE", 0);
+	EXPECT_EQ(0, kms_req_commit(&req, DRM_MODE_ATOMIC_ALLOW_MODESET, 0));
+	ASSERT_EQ(0, kms_fb_create(&k, lost.width, lost.height, DRM_FORMAT_XRGB8888, &own));
+	EXPECT_EQ(0, kms_show(&k, o, &own));
+	EXPECT_EQ(-ECANCELED, kms_flip(&k, o, &lost, 0, 0));
+	EXPECT_EQ(-ECANCELED, kms_show(&k, o, &lost));
+	EXPECT_EQ(0, kms_flip(&k, o, &own, 0, 0));
+	EXPECT_EQ(0, kms_off(&k, o));
+	kms_fb_destroy(&own);
+	kms_fb_destroy(&lost);
+	EXPECT_EQ(0, gpu_close(&texture));
+	EXPECT_EQ(0, kms_close(&k));
+}
+
 TEST_F_TIMEOUT(gpu, after_sleep, LONG_TEST)
 {
 	struct drm_virtgpu_execbuffer nop = gpu_nop();

@@ -9,7 +9,9 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include <linux/dma-buf.h>
 
@@ -216,6 +218,100 @@ TEST_F_TIMEOUT(gpu, a_queue_of_waiters, LONG_TEST)
 	gate_free(&gate);
 }
 
+/* A gate is shut for so long at least. */
+#define GATE_NS		8000000000ULL
+
+/* More than a context may have waiting */
+#define FLOOD	1100
+
+static void flood(int fd, int in_fence, volatile unsigned int *count)
+{
+	struct drm_virtgpu_execbuffer arg = gpu_nop();
+
+	arg.flags = VIRTGPU_EXECBUF_FENCE_FD_IN;
+	arg.fence_fd = in_fence;
+	for (int i = 0; i < FLOOD; i++) {
+		if (gpu_exec(fd, &arg))
+			_exit(1);
+		(*count)++;
+	}
+	_exit(0);
+}
+
+/* Does a count stay what it is, if not from the beginning? */
+static unsigned int settled(const volatile unsigned int *count)
+{
+	unsigned int seen;
+
+	do {
+		seen = *count;
+		usleep(A_WHILE_US);
+	} while (seen != *count || !seen);
+	return seen;
+}
+
+/* A program with too many that wait waits itself: until there is room, or it is killed. */
+TEST_F_TIMEOUT(gpu, too_many_waiters, LONG_TEST)
+{
+	volatile unsigned int *count;
+	bool late = false;
+	struct gate gate;
+	uint64_t start;
+	pid_t child;
+	int status;
+
+	count = mmap(NULL, sizeof(*count), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		     -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)count);
+	ASSERT_EQ(0, gpu_finish(self->fd));
+	if (gate_make(&gate))
+		SKIP(return, "no vgem module to make a fence with");
+	start = kms_now_ns();
+	for (int killed = 1; killed >= 0 && !late; killed--) {
+		unsigned int seen;
+
+		child = fork();
+		ASSERT_LE(0, child);
+		if (!child)
+			flood(self->fd, gate.sync_file, count);
+		seen = settled(count);
+		late = kms_now_ns() - start > GATE_NS;
+		if (late) {
+			kill(child, SIGKILL);
+			waitpid(child, &status, 0);
+			break;
+		}
+		EXPECT_GT(FLOOD, seen);
+		EXPECT_EQ(0, waitpid(child, &status, WNOHANG));
+		if (killed) {
+			ASSERT_EQ(0, kill(child, SIGKILL));
+		} else {
+			ASSERT_EQ(0, gate_open(&gate));
+		}
+		ASSERT_EQ(child, waitpid(child, &status, 0));
+		EXPECT_EQ(killed ? SIGKILL : 0, status);
+	}
+	if (!late)
+		EXPECT_LT(FLOOD, *count);
+	EXPECT_EQ(0, gpu_finish(self->fd));
+	gate_free(&gate);
+	munmap((void *)count, sizeof(*count));
+	if (late)
+		SKIP(return, "the machine is slow, and a gate opens after ten seconds by itself");
+}
+
+/* @second comes after @first, which comes after the gate; both are closed. */
+static void waits_for(struct __test_metadata *_metadata, struct gate *gate, int first, int second)
+{
+	usleep(A_WHILE_US);
+	EXPECT_EQ(0, gpu_fence_status(second));
+	ASSERT_EQ(0, gate_open(gate));
+	EXPECT_EQ(0, gpu_fence_wait(second, KMS_WAIT_MS));
+	EXPECT_EQ(1, gpu_fence_status(first));
+	close(first);
+	close(second);
+}
+
 /* A submission of another file that waits for ours, and it for a gate. */
 TEST_F(gpu, fences_between_files)
 {
@@ -234,13 +330,7 @@ TEST_F(gpu, fences_between_files)
 	arg.flags = VIRTGPU_EXECBUF_FENCE_FD_IN;
 	arg.fence_fd = first;
 	ASSERT_EQ(0, gpu_exec_fence(other, &arg, &second));
-	usleep(A_WHILE_US);
-	EXPECT_EQ(0, gpu_fence_status(second));
-	ASSERT_EQ(0, gate_open(&gate));
-	EXPECT_EQ(0, gpu_fence_wait(second, KMS_WAIT_MS));
-	EXPECT_EQ(1, gpu_fence_status(first));
-	close(first);
-	close(second);
+	waits_for(_metadata, &gate, first, second);
 	close(other);
 	gate_free(&gate);
 }
@@ -272,13 +362,7 @@ TEST_F(gpu, a_shared_buffer_keeps_the_order)
 	arg.bo_handles = (uintptr_t)&handle;
 	arg.num_bo_handles = 1;
 	ASSERT_EQ(0, gpu_exec_fence(other, &arg, &second));
-	usleep(A_WHILE_US);
-	EXPECT_EQ(0, gpu_fence_status(second));
-	ASSERT_EQ(0, gate_open(&gate));
-	EXPECT_EQ(0, gpu_fence_wait(second, KMS_WAIT_MS));
-	EXPECT_EQ(1, gpu_fence_status(first));
-	close(first);
-	close(second);
+	waits_for(_metadata, &gate, first, second);
 	close(prime);
 	close(other);
 	gpu_close(&bo);

@@ -9,6 +9,8 @@
 
 #include "host.h"
 #include "kms.h"
+#include "reset.h"
+#include "share.h"
 
 #define LONG_TEST	300
 
@@ -267,6 +269,48 @@ TEST_F_TIMEOUT(outputs, one_framebuffer_on_two_heads, LONG_TEST)
 		}
 	}
 	kms_fb_destroy(&fb);
+}
+
+/* A reset that loses the picture of one head: the others come back. */
+TEST_F_TIMEOUT(outputs, one_picture_is_lost, LONG_TEST)
+{
+	struct virtgpu_test_faults faults = { .map = EIO };
+	struct kms_output *lost = &self->k.outputs[1];
+	struct kms_fb fb;
+
+	NEED_MODULE();
+	connect_and_draw(_metadata, self);
+	for (unsigned int i = 0; i < self->n; i++)
+		ASSERT_EQ(0, kms_show(&self->k, &self->k.outputs[i], &self->fb[i]));
+	ASSERT_EQ(0, module_export(sizes[1][0] * sizes[1][1] * 4, 1, VIRTGPU_TEST_MOVE_MAPPED,
+				   &faults.fd));
+	ASSERT_EQ(0, share_fb(&self->k, faults.fd, sizes[1][0], sizes[1][1], &fb));
+	ASSERT_EQ(0, kms_flip(&self->k, lost, &fb, 0, 0));
+
+	ASSERT_EQ(0, module_faults(faults));
+	ASSERT_EQ(0, module_move(faults.fd, KMS_WAIT_MS));
+	ASSERT_EQ(0, reset_device(&self->k));
+	for (unsigned int i = 0; i < self->n; i++) {
+		if (i == 1)
+			continue;
+		EXPECT_EQ(0, host_diff_fb_soon(i, &self->fb[i], KMS_WAIT_MS))
+			TH_LOG("head %u", i);
+	}
+	EXPECT_EQ(0, kms_flip(&self->k, lost, &self->fb[1], 0, 0));
+	EXPECT_EQ(0, host_diff_fb_soon(1, &self->fb[1], KMS_WAIT_MS));
+	EXPECT_EQ(-EIO, kms_flip(&self->k, lost, &fb, 0, 0));
+
+	/* what could not be mapped can be, later */
+	kms_fb_destroy(&fb);
+	faults.map = 0;
+	ASSERT_EQ(0, module_faults(faults));
+	ASSERT_EQ(0, share_fb(&self->k, faults.fd, sizes[1][0], sizes[1][1], &fb));
+	ASSERT_EQ(0, share_draw(faults.fd, &fb, 5));
+	EXPECT_EQ(0, kms_flip(&self->k, lost, &fb, 0, 0));
+	EXPECT_EQ(0, host_diff_fb_soon(1, &fb, KMS_WAIT_MS));
+	EXPECT_EQ(0, kms_flip(&self->k, lost, &self->fb[1], 0, 0));
+	kms_fb_destroy(&fb);
+	close(faults.fd);
 }
 
 /* Cursors are per head as well. */

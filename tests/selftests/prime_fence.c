@@ -6,6 +6,8 @@
 #include "imported.h"
 
 #include <poll.h>
+#include <signal.h>
+#include <sys/ioctl.h>
 
 #include <linux/sync_file.h>
 #include <drm/vgem_drm.h>
@@ -172,6 +174,37 @@ TEST_F_TIMEOUT(import, imported_sync_file_of_our_own, LONG_TEST)
 	flip_is_done(_metadata, self, &fb);
 	kms_fb_destroy(&fb);
 	gate_free(&gate);
+}
+
+static void interrupted(int signal)
+{
+	(void)signal;
+}
+
+/* Who waits for the fences of our buffer before touching it can be interrupted. */
+TEST_F_TIMEOUT(import, access_is_interrupted, LONG_TEST)
+{
+	struct sigaction action = { .sa_handler = interrupted };
+	struct dma_buf_sync begin = { .flags = DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ };
+	struct dma_buf_import_sync_file in = { .flags = DMA_BUF_SYNC_WRITE };
+	struct gate gate;
+	int fd;
+
+	if (gate_make(&gate))
+		SKIP(return, "no vgem module to make a fence with");
+	ASSERT_EQ(0, dmabuf_export(self->k.fd, self->fb.handle, &fd));
+	in.fd = gate.sync_file;
+	ASSERT_EQ(0, kms_ioctl(fd, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, &in));
+	ASSERT_EQ(0, sigaction(SIGALRM, &action, NULL));
+	alarm(1);
+	EXPECT_EQ(-1, ioctl(fd, DMA_BUF_IOCTL_SYNC, &begin));
+	EXPECT_EQ(EINTR, errno);
+	ASSERT_EQ(0, gate_open(&gate));
+	EXPECT_EQ(0, ioctl(fd, DMA_BUF_IOCTL_SYNC, &begin));
+	begin.flags |= DMA_BUF_SYNC_END;
+	EXPECT_EQ(0, ioctl(fd, DMA_BUF_IOCTL_SYNC, &begin));
+	gate_free(&gate);
+	close(fd);
 }
 
 /* The exporter's fence comes out of the buffer as a sync file. */
