@@ -21,14 +21,19 @@ class Setup:
     swap: bool = False       # a disk to hibernate to
     scripted: tuple = ()     # options of the scripted GPU (tests/device), if it is one
     only: tuple = ('*',)     # programs that run here (shell patterns) ...
-    debug: tuple = ()        # ... of which these are worth the time on a debug kernel
+    debug: tuple = ()        # ... of which these are worth the time on a debug kernel,
+    judged: tuple = ('fuzz_ioctl',)     # these on no other, unless they are named
     never: tuple = ('timing*', 'crash*', 'reload', 'show*', 'gpu_*', 'gl_*', 'dev_*',
-                    'checkers', 'afterwards', 'coverage', 'igt', 'fuzz_*', 'power*',
+                    'checkers', 'afterwards', 'coverage', 'failnth', 'igt', 'power*',
                     'reset_slow', 'unplug_host')   # ... and do not
 
     def suits(self, checked):
         """Whether it is for kernels with checks built in, or without."""
         return self.kernels in ('all', 'checked' if checked else 'plain')
+
+    def is_for_plain(self, program):
+        """Whether 'make check' runs it on a kernel without checks built in."""
+        return self.hunt or program not in self.judged
 
     def is_for_debug(self, program):
         """Whether 'make check' runs it on the debug kernel, which is slow."""
@@ -59,9 +64,9 @@ SHARING = ('damage', 'prime', 'prime_export', 'prime_import')
 
 SETUPS = {
     '2d': Setup('virtio-gpu-pci', 'one output, no 3D',
-                debug=('addfb', 'badinput', 'console', 'cursor', 'failnth', 'flip', 'kunit',
-                       'plane', 'prime', 'prime_fence', 'prime_move', 'reset', 'reset_broken',
-                       'unplug', 'virtgpu'),
+                debug=('addfb', 'badinput', 'console', 'cursor', 'failnth_probe', 'flip',
+                       'fuzz_ioctl', 'kunit', 'plane', 'prime', 'prime_fence', 'reset',
+                       'reset_broken', 'unplug', 'virtgpu'),
                 never=(*Setup.never, 'prime_import')),      # as 2d-two does
     '2d-two': Setup('virtio-gpu-pci', 'two devices that share buffers',
                     args=('-device', 'virtio-gpu-pci,id=gpu1'), only=('prime_import',)),
@@ -70,8 +75,9 @@ SETUPS = {
                       args=('-device', 'intel-iommu,intremap=off'), append='intel_iommu=on',
                       only=SHARING),
     '2d-swiotlb': Setup('virtio-gpu-pci,iommu_platform=on', 'all memory goes by bounce buffers',
-                        append='swiotlb=force', only=(*SHARING, 'unplug', 'virtgpu'),
-                        debug=('prime', 'unplug')),
+                        append='swiotlb=force',
+                        only=(*SHARING, 'prime_move', 'unplug', 'virtgpu'),
+                        debug=('prime', 'prime_move')),
     '2d4': Setup('virtio-gpu-pci', 'four outputs, no 3D', heads=4,
                  only=('hotplug', 'lease', 'outputs', 'plane')),
     # Its GPU is not reset in a sleep; that of the other set-ups is
@@ -103,17 +109,20 @@ SETUPS = {
                     only=('timing*',), never=()),
     'gl': Setup('virtio-gpu-gl-pci,blob=on,hostmem=512M,venus=on',
                 'OpenGL, Vulkan and blobs', gl=True,
-                only=('gpu_*', 'gl_*', 'prime_import', 'prime_move'), never=(),
-                debug=('gpu_context', 'gpu_exec', 'gpu_reset', 'gpu_resource', 'gpu_sync')),
+                only=('fuzz_ioctl', 'gpu_*', 'gl_*', 'prime_import', 'prime_move'), never=(),
+                debug=('fuzz_ioctl', 'gpu_context', 'gpu_exec', 'gpu_reset', 'gpu_resource',
+                       'gpu_sync')),
     # Once in a while the window stays black after a reset: not understood yet
     'gl-reset': Setup('virtio-gpu-gl-pci,blob=on,hostmem=512M,venus=on', '3D that comes and goes',
                       gl=True, hunt=True, only=('reset_broken', 'unplug'), never=()),
     'dev': Setup(SCRIPTED, 'scripted GPU with all features: it checks what the driver sends',
                  heads=2, scripted=SCRIPT,
-                 only=('cursor', 'damage', 'dev_*', 'gpu_caps', 'gpu_context', 'plane', 'prime',
-                       'prime_export', 'prime_fault', 'prime_large', 'prime_move',
-                       'prime_uuid', 'reset_slow', 'unplug_host'), never=HOSTILE,
-                 debug=('dev_errors', 'dev_exec', 'dev_prime', 'dev_silent', 'prime_fault',
+                 only=('cursor', 'damage', 'dev_*', 'failnth', 'fuzz_ioctl', 'gpu_caps',
+                       'gpu_context', 'plane', 'prime', 'prime_export', 'prime_fault',
+                       'prime_large', 'prime_move', 'prime_uuid', 'reset_slow', 'unplug_host'),
+                 never=HOSTILE,
+                 debug=('dev_errors', 'dev_exec', 'dev_prime', 'dev_silent', 'failnth',
+                        'fuzz_ioctl', 'prime_export', 'prime_fault', 'prime_move',
                         'prime_uuid', 'unplug_host')),
     'hostile': Setup(SCRIPTED, 'the same one, doing everything wrong', heads=2, hunt=True,
                      scripted=SCRIPT, only=HOSTILE, never=()),
