@@ -73,6 +73,23 @@ for_a_while()
 	sleep "$seconds" | "$@"
 }
 
+# until_said PATTERN SECONDS CMD ARGS: runs a program that stops when its standard
+# input does, until it has said PATTERN, or for so long
+until_said()
+{
+	local pattern=$1 tries=$((5 * $2)) said code
+
+	shift 2
+	said=$(mktemp)
+	while ! grep -qE "$pattern" "$said" && ((tries-- > 0)); do
+		sleep 0.2
+	done | "$@" > "$said" 2>&1
+	code=$?
+	cat "$said"
+	rm "$said"
+	return $code
+}
+
 # endless SECONDS CMD ARGS: runs a program that does not stop by itself, and
 # would do so only if something went wrong
 endless()
