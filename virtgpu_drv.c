@@ -261,7 +261,7 @@ static int virtgpu_probe(struct virtio_device *vdev)
 	return 0;
 
 err_queues:
-	disable_delayed_work_sync(&vgdev->reset_work);
+	virtgpu_reset_stop(vgdev);
 	virtgpu_queues_abort(vgdev, -ENODEV);
 	virtgpu_queues_fini(vgdev);
 	virtgpu_display_stop(vgdev);
@@ -275,7 +275,7 @@ static void virtgpu_remove(struct virtio_device *vdev)
 	struct virtgpu_device *vgdev = vdev->priv;
 
 	/* First of all the commands end, and with them all that waits for one. */
-	disable_delayed_work_sync(&vgdev->reset_work);
+	virtgpu_reset_stop(vgdev);
 	virtgpu_queues_abort(vgdev, -ENODEV);
 	drm_dev_unplug(&vgdev->drm);
 	virtgpu_queues_fini(vgdev);
@@ -295,17 +295,9 @@ static void __maybe_unused virtgpu_shutdown(struct virtio_device *vdev)
 {
 	struct virtgpu_device *vgdev = vdev->priv;
 
-	disable_delayed_work_sync(&vgdev->reset_work);
+	virtgpu_reset_stop(vgdev);
 	virtgpu_queues_abort(vgdev, -ENODEV);
 	virtgpu_display_stop(vgdev);
-}
-
-static void virtgpu_config_changed(struct virtio_device *vdev)
-{
-	if (vdev->config->get_status(vdev) & VIRTIO_CONFIG_S_NEEDS_RESET)
-		virtgpu_reset_request(vdev->priv, "the device asks for it");
-	else
-		virtgpu_display_changed(vdev->priv);
 }
 
 VISIBLE_IF_KUNIT int virtgpu_validate(struct virtio_device *vdev)

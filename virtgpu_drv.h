@@ -1040,6 +1040,8 @@ static inline void virtgpu_debugfs_init(struct virtgpu_device *vgdev) { }
 #define VIRTGPU_LOST (-ECANCELED)
 
 void virtgpu_reset_init(struct virtgpu_device *vgdev);
+void virtgpu_reset_stop(struct virtgpu_device *vgdev);
+void virtgpu_config_changed(struct virtio_device *vdev);
 void virtgpu_reset_request(struct virtgpu_device *vgdev, const char *reason);
 void virtgpu_report_slow(struct virtgpu_device *vgdev, const char *what);
 bool virtgpu_reset_is_last(const struct virtgpu_device *vgdev);
@@ -1093,6 +1095,7 @@ int virtgpu_restore(struct virtio_device *vdev);
  * @num_errors: error answers of the host, a statistic
  * @wq: for what completions cannot do themselves
  * @job_wq: for submissions that fences have let go; nothing there waits
+ * @config_work: finds out what the device has to say
  * @reset_work: resets a device that asks for it
  * @reset_reason: why, for the log
  * @reset_time: of the last one, in jiffies
@@ -1158,6 +1161,7 @@ struct virtgpu_device {
 	atomic_t num_errors;
 	struct workqueue_struct *wq;
 	struct workqueue_struct *job_wq;
+	struct work_struct config_work;
 	struct delayed_work reset_work;
 	const char *reset_reason;
 	unsigned long reset_time;

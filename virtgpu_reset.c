@@ -20,6 +20,7 @@
 #include <drm/drm_print.h>
 
 #include "virtgpu_drv.h"
+#include "virtgpu_kunit.h"
 
 /* A device that breaks again and again is reset once in a while only. */
 #define VIRTGPU_RESET_INTERVAL HZ
@@ -253,6 +254,7 @@ static void virtgpu_reset_work(struct work_struct *work)
 	virtgpu_queues_abort(vgdev, VIRTGPU_LOST);
 	virtgpu_display_pause(vgdev);
 	/* What was asked for since this began is done by now. */
+	cancel_work_sync(&vgdev->config_work);
 	cancel_delayed_work(&vgdev->reset_work);
 	ret = vgdev->num_scanouts ? virtgpu_reset_with_outputs(vgdev) :
 				    virtgpu_reset_device(vgdev);
@@ -271,12 +273,51 @@ out_unlock:
 	device_unlock(dev);
 }
 
+/* On some buses the status is read in a way that sleeps. */
+static void virtgpu_config_work(struct work_struct *work)
+{
+	struct virtgpu_device *vgdev = container_of(work, struct virtgpu_device, config_work);
+	struct virtio_device *vdev = vgdev->vdev;
+
+	if (vdev->config->get_status(vdev) & VIRTIO_CONFIG_S_NEEDS_RESET)
+		virtgpu_reset_request(vgdev, "the device asks for it");
+	else
+		virtgpu_display_changed(vgdev);
+}
+
+/**
+ * virtgpu_config_changed() - &virtio_driver.config_changed
+ * @vdev: the virtio device
+ *
+ * Interrupt. A device that needs a reset says so in this way, too (2.1.2).
+ */
+void virtgpu_config_changed(struct virtio_device *vdev)
+{
+	struct virtgpu_device *vgdev = vdev->priv;
+
+	queue_work(system_freezable_wq, &vgdev->config_work);
+}
+
 /**
  * virtgpu_reset_init() - set up what requests a reset
  * @vgdev: the device
  */
 void virtgpu_reset_init(struct virtgpu_device *vgdev)
 {
+	INIT_WORK(&vgdev->config_work, virtgpu_config_work);
 	INIT_DELAYED_WORK(&vgdev->reset_work, virtgpu_reset_work);
 	vgdev->reset_time = jiffies - VIRTGPU_RESET_INTERVAL;
 }
+
+/**
+ * virtgpu_reset_stop() - no reset any more, and nothing that the device has to say
+ * @vgdev: the device, which goes
+ *
+ * Process context; waits for a reset that is under way.
+ */
+void virtgpu_reset_stop(struct virtgpu_device *vgdev)
+{
+	disable_work_sync(&vgdev->config_work);
+	disable_delayed_work_sync(&vgdev->reset_work);
+}
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_reset_stop);

@@ -228,7 +228,7 @@ void host_free(struct host *host)
 	KUNIT_EXPECT_NULL_MSG(host->test, host->complaint, "%s", host->complaint);
 	vgdev = host->vgdev;
 	if (vgdev) {
-		disable_delayed_work_sync(&vgdev->reset_work);
+		virtgpu_reset_stop(vgdev);
 		if (vgdev->ctrl.vq) {
 			virtgpu_queues_abort(vgdev, -ENODEV);
 			virtgpu_queues_fini(vgdev);
