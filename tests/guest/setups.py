@@ -75,7 +75,7 @@ SETUPS = {
                       args=('-device', 'intel-iommu,intremap=off'), append='intel_iommu=on',
                       only=SHARING),
     '2d-swiotlb': Setup('virtio-gpu-pci,iommu_platform=on', 'all memory goes by bounce buffers',
-                        append='swiotlb=force',
+                        append='swiotlb=force UNPLUG_CYCLES=2',
                         only=(*SHARING, 'prime_move', 'unplug', 'virtgpu'),
                         debug=('prime', 'prime_move')),
     '2d4': Setup('virtio-gpu-pci', 'four outputs, no 3D', heads=4,

@@ -5,7 +5,7 @@
  * with the whole module.
  *
  * UNPLUG_CYCLES in the environment is how often (the kernel's command line sets it,
- * too); without it 25 for each way, and fewer on a slow kernel.
+ * too); without it 50 for each way, and fewer on a slow kernel.
  */
 #include "unplug.h"
 
@@ -165,7 +165,7 @@ FIXTURE_VARIANT_ADD(unplug, driver) {
 
 TEST_F_TIMEOUT(unplug, under_load, UNPLUG_TEST)
 {
-	int cycles = load_cycles(slow() > 1 ? 10 : 25), ret = 0, i;
+	int cycles = load_cycles(slow() > 1 ? 10 : 50), ret = 0, i;
 
 	for (i = 0; i < cycles && !ret; i++)
 		ret = unplug_round(&self->load, LOAD_ALL, variant->unplug, variant->plug);
@@ -177,7 +177,7 @@ TEST_F_TIMEOUT(unplug, under_load, UNPLUG_TEST)
 /* With clients there is no rmmod; without the device and them there is. */
 TEST_F_TIMEOUT(unplug, module_in_use, UNPLUG_TEST)
 {
-	int cycles = load_cycles(2), i;
+	int cycles = load_cycles(slow() > 1 ? 2 : 25), i;
 
 	for (i = 0; i < cycles; i++) {
 		ASSERT_EQ(0, load_start(&self->load, LOAD_ALL));

@@ -5,6 +5,7 @@
  * UNPLUG_CYCLES in the environment is how often, as in unplug.c.
  */
 #include "figure.h"
+#include "slow.h"
 #include "unplug.h"
 
 /* Where the host has mapped memory for the device QEMU does not survive this. */
@@ -31,7 +32,7 @@ FIXTURE_TEARDOWN(host)
 
 TEST_F_TIMEOUT(host, unplugs_under_load, UNPLUG_TEST)
 {
-	int cycles = load_cycles(5), ret = 0, i;
+	int cycles = load_cycles(slow() > 1 ? 5 : 50), ret = 0, i;
 
 	NEED_DEVICE();
 	for (i = 0; i < cycles && !ret; i++)
