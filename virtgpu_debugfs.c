@@ -56,7 +56,8 @@ static int virtgpu_queues_show(struct seq_file *m, void *data)
 	virtgpu_queue_show(m, "cursor", &vgdev->cursorq);
 	seq_printf(m, "resources: %d\n", atomic_read(&vgdev->num_resources));
 	seq_printf(m, "errors: %d\n", atomic_read(&vgdev->num_errors));
-	seq_printf(m, "resets: %u\n", READ_ONCE(vgdev->num_resets));
+	seq_printf(m, "resets: %u%s\n", READ_ONCE(vgdev->num_resets),
+		   work_busy(&vgdev->reset_work.work) ? ", another is under way" : "");
 	return 0;
 }
 

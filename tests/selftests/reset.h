@@ -31,8 +31,11 @@ static inline int write_file(const char *path, const char *text)
 	return ret;
 }
 
-/* Resets so far, from the driver's debugfs file, or a negative errno. */
-static inline int resets_done(int minor)
+/*
+ * Resets so far, from the driver's debugfs file, or a negative errno. @busy gets
+ * whether another one is under way, or asked for.
+ */
+static inline int resets_so_far(int minor, bool *busy)
 {
 	char path[80], line[200];
 	int n = -ENOENT;
@@ -43,9 +46,17 @@ static inline int resets_done(int minor)
 	if (!f)
 		return -errno;
 	while (fgets(line, sizeof(line), f))
-		sscanf(line, "resets: %d", &n);
+		if (sscanf(line, "resets: %d", &n) == 1)
+			*busy = strstr(line, "under way");
 	fclose(f);
 	return n;
+}
+
+static inline int resets_done(int minor)
+{
+	bool busy;
+
+	return resets_so_far(minor, &busy);
 }
 
 static inline int reset_request_minor(int minor)
@@ -69,13 +80,28 @@ static inline int reset_wait_after(int minor, int before)
 	return 0;
 }
 
+/* Until none is under way. */
+static inline int reset_wait_minor(int minor)
+{
+	uint64_t end = kms_now_ns() + 2 * KMS_WAIT_MS * 1000000ULL;
+	bool busy;
+
+	while (resets_so_far(minor, &busy) >= 0 && busy) {
+		if (kms_now_ns() > end)
+			return -ETIME;
+		usleep(20000);
+	}
+	return 0;
+}
+
 static inline int reset_minor(int minor)
 {
 	int before = resets_done(minor);
 
 	if (before < 0)
 		return before;
-	return reset_request_minor(minor) ?: reset_wait_after(minor, before);
+	return reset_request_minor(minor) ?: reset_wait_after(minor, before) ?:
+	       reset_wait_minor(minor);
 }
 
 static inline int reset_request(struct kms *k)
@@ -92,7 +118,7 @@ static inline int reset_device(struct kms *k)
 /* Returns when no reset is under way: the last one asked for was done. */
 static inline int reset_wait(struct kms *k)
 {
-	return reset_minor(k->minor);
+	return reset_wait_minor(k->minor);
 }
 
 /* Is memory that was mapped a bus error for who touches it? */
