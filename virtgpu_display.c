@@ -594,7 +594,7 @@ static void virtgpu_output_submit(struct virtgpu_output *output)
 
 	if (state->fb && state->visible)
 		res = to_virtgpu_framebuffer(state->fb)->res;
-	if (res && res->obj->import)
+	if (res && res->obj->import && !virtgpu_resource_is_lost(res))
 		virtgpu_import_submit(res, &output->batch);
 	else
 		virtgpu_queue_submit_list(&vgdev->ctrl, &output->batch);

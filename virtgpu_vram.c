@@ -252,7 +252,7 @@ static int virtgpu_vram_map_locked(struct virtgpu_device *vgdev, struct virtgpu_
 	}
 	if (vram->mapped) {
 		list_move_tail(&vram->lru, &vgdev->window_lru);
-		return 0;
+		return vram->vaddr ? 0 : virtgpu_vram_map_kernel(vram);
 	}
 
 	if (!vram->coming) {
