@@ -278,6 +278,7 @@ static int virtgpu_fb_try_blob(struct virtgpu_framebuffer *vgfb, int scanout,
 		return PTR_ERR(cmd);
 	virtgpu_encode_set_scanout_blob(cmd, scanout, vgfb->res->id, &vgfb->base,
 					vgfb->format->resource, rect);
+	virtgpu_cmd_set_resource(cmd, vgfb->res);
 	cmd->reported = true;
 
 	/* What is shown stays where it is. */
@@ -322,7 +323,8 @@ int virtgpu_fb_prepare(struct virtgpu_framebuffer *vgfb, int scanout,
 
 	guard(mutex)(&vgdev->fb_lock);
 	if (virtgpu_fb_is_guest_blob(vgfb->res)) {
-		if (vgdev->blob_scanout == VIRTGPU_UNKNOWN && scanout >= 0)
+		if (vgdev->blob_scanout == VIRTGPU_UNKNOWN && scanout >= 0 &&
+		    !virtgpu_resource_is_lost(vgfb->res))
 			ret = virtgpu_fb_try_blob(vgfb, scanout, rect);
 		if (!ret && vgdev->blob_scanout == VIRTGPU_NO) {
 			virtgpu_resource_put(vgfb->res);
