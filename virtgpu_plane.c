@@ -546,20 +546,24 @@ static const struct drm_plane_helper_funcs virtgpu_primary_helper_funcs = {
 
 static const u32 virtgpu_cursor_formats[] = { DRM_FORMAT_ARGB8888 };
 
+static void virtgpu_cursor_drop_buffer(struct virtgpu_cursor *cursor)
+{
+	struct iosys_map map = IOSYS_MAP_INIT_VADDR(cursor->obj->base.vaddr);
+
+	virtgpu_resource_put(cursor->res);
+	drm_gem_vunmap(&cursor->obj->base.base, &map);
+	drm_gem_object_put(&cursor->obj->base.base);
+	cursor->res = NULL;
+	cursor->obj = NULL;
+}
+
 static void virtgpu_cursor_fini_action(struct drm_device *drm, void *data)
 {
 	struct virtgpu_cursor *cursor = data;
-	struct iosys_map map;
 
-	if (!cursor->obj) {
-		virtgpu_resource_put(cursor->image);
-		return;
-	}
-	iosys_map_set_vaddr(&map, cursor->obj->base.vaddr);
-	virtgpu_resource_put(cursor->res);
 	virtgpu_resource_put(cursor->image);
-	drm_gem_vunmap(&cursor->obj->base.base, &map);
-	drm_gem_object_put(&cursor->obj->base.base);
+	if (cursor->obj)
+		virtgpu_cursor_drop_buffer(cursor);
 }
 
 /**
@@ -576,9 +580,13 @@ int virtgpu_cursor_init(struct virtgpu_device *vgdev, struct virtgpu_output *out
 					&output->cursor);
 }
 
-/* The buffer comes with the first cursor; most outputs have it for good then. */
-static int virtgpu_cursor_get_buffer(struct virtgpu_device *vgdev, struct virtgpu_cursor *cursor)
+/*
+ * The buffer comes with the first cursor; most outputs have it for good then. One
+ * that a reset could not make again is replaced.
+ */
+static int virtgpu_cursor_get_buffer(struct drm_plane *plane, struct virtgpu_cursor *cursor)
 {
+	struct virtgpu_device *vgdev = to_virtgpu_device(plane->dev);
 	struct virtgpu_resource_desc desc = {
 		.kind = VIRTGPU_RES_2D, .format = VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM,
 		.width = VIRTGPU_CURSOR_SIZE, .height = VIRTGPU_CURSOR_SIZE,
@@ -588,8 +596,14 @@ static int virtgpu_cursor_get_buffer(struct virtgpu_device *vgdev, struct virtgp
 	struct iosys_map map;
 	int ret;
 
-	if (cursor->obj)
+	if (cursor->obj && !virtgpu_resource_has_failed(cursor->res))
 		return 0;
+	if (cursor->obj) {
+		/* The last commit may be drawing into it. */
+		if (plane->state->commit)
+			drm_crtc_commit_wait(plane->state->commit);
+		virtgpu_cursor_drop_buffer(cursor);
+	}
 
 	obj = virtgpu_object_create(vgdev, VIRTGPU_CURSOR_SIZE * VIRTGPU_CURSOR_SIZE * 4);
 	if (IS_ERR(obj))
@@ -684,13 +698,13 @@ static int virtgpu_cursor_prepare_image(struct drm_plane *plane,
 	ret = drm_gem_plane_helper_prepare_fb(plane, new);
 	if (ret || virtgpu_host_image(new->fb))
 		return ret;
-	ret = virtgpu_cursor_get_buffer(to_virtgpu_device(plane->dev),
-					&crtc_to_output(new->crtc)->cursor);
+	ret = virtgpu_cursor_get_buffer(plane, &crtc_to_output(new->crtc)->cursor);
 	if (ret)
 		return ret;
 	ret = drm_gem_vmap(gem, &vgps->map);
+	/* What was lost in a reset is hidden. */
 	if (ret)
-		return ret;
+		return to_virtgpu_device(plane->dev)->restoring ? 0 : ret;
 	drm_gem_object_get(gem);
 	vgps->mapped = gem;
 	return 0;
@@ -787,7 +801,7 @@ static void virtgpu_cursor_set_image(struct virtgpu_output *output,
 	struct virtgpu_cursor *cursor = &output->cursor;
 	struct virtgpu_cmd *cmd;
 
-	/* The host's image was lost since the commit was prepared. */
+	/* The image was lost in a reset, or since the commit was prepared. */
 	if (!image && !vgps->mapped) {
 		virtgpu_cursor_hide(output, &vgps->cmds);
 		return;
