@@ -549,6 +549,7 @@ bool virtgpu_resource_is_lost(const struct virtgpu_resource *res);
 bool virtgpu_resource_has_failed(const struct virtgpu_resource *res);
 bool virtgpu_resource_is_refused(const struct virtgpu_resource *res);
 int virtgpu_resources_rebuild(struct virtgpu_device *vgdev, struct list_head *cmds);
+int virtgpu_imports_rebuild(struct virtgpu_device *vgdev);
 void virtgpu_resources_unmap_lost(struct virtgpu_device *vgdev);
 void virtgpu_resource_put(struct virtgpu_resource *res);
 static inline struct virtgpu_resource *virtgpu_resource_get(struct virtgpu_resource *res)

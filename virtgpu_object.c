@@ -829,7 +829,7 @@ int virtgpu_resource_attach_locked(struct virtgpu_resource *res)
 	if (virtgpu_resource_read_state(res) == VIRTGPU_RES_FAILED)
 		return res->error;
 	/* After a reset, the rebuild alone tells the host where its pages are. */
-	if (res->generation != READ_ONCE(res->vgdev->generation))
+	if (READ_ONCE(res->generation) != READ_ONCE(res->vgdev->generation))
 		return VIRTGPU_LOST;
 	ret = virtgpu_dma_buf_import_sgt(res->obj);
 	if (ret)
@@ -883,7 +883,7 @@ bool virtgpu_resource_has_failed(const struct virtgpu_resource *res)
 bool virtgpu_resource_is_lost(const struct virtgpu_resource *res)
 {
 	return virtgpu_resource_has_failed(res) ||
-	       res->generation != READ_ONCE(res->vgdev->generation);
+	       READ_ONCE(res->generation) != READ_ONCE(res->vgdev->generation);
 }
 
 /* ---- after a reset ------------------------------------------------------ */
@@ -927,6 +927,7 @@ static int virtgpu_resource_rebuild_locked(struct virtgpu_resource *res, struct 
 	struct virtgpu_resource_desc desc = { .create_blob = &blob };
 	struct virtgpu_cmd *cmd, *next;
 	bool moved = res->obj->import && !res->backing;
+	struct virtgpu_device *vgdev = res->vgdev;
 	LIST_HEAD(own);
 	int ret = 0;
 
@@ -945,12 +946,27 @@ static int virtgpu_resource_rebuild_locked(struct virtgpu_resource *res, struct 
 		virtgpu_resource_drop_detach(res);
 	if (ret)
 		return ret;
-	res->generation = res->vgdev->generation;
+	WRITE_ONCE(res->generation, vgdev->generation);
 	if (moved)
 		virtgpu_backing_set(res, &own);
+	else if (res->obj->import)
+		virtgpu_queue_submit_list(&vgdev->ctrl, &own);
 	else
 		list_splice_tail(&own, cmds);
 	return 0;
+}
+
+/* Those who waited for the old answer have had an error. */
+static void virtgpu_resource_ask_uuid_again(struct virtgpu_resource *res)
+{
+	if (res->uuid_state == VIRTGPU_UUID_NONE)
+		return;
+	reinit_completion(&res->uuid_answered);
+	WRITE_ONCE(res->uuid_state, VIRTGPU_UUID_NONE);
+	if (virtio_gpu_resource_assign_uuid(res->vgdev, res)) {
+		WRITE_ONCE(res->uuid_state, VIRTGPU_UUID_REFUSED);
+		complete_all(&res->uuid_answered);
+	}
 }
 
 /*
@@ -986,16 +1002,18 @@ static int virtgpu_resource_rebuild(struct virtgpu_resource *res, struct list_he
 		virtgpu_resource_lose(res, ret);
 		return 0;
 	}
-	if (res->uuid_state != VIRTGPU_UUID_NONE) {
-		reinit_completion(&res->uuid_answered);
-		WRITE_ONCE(res->uuid_state, VIRTGPU_UUID_NONE);
-		ret = virtio_gpu_resource_assign_uuid(res->vgdev, res);
-	}
-	if (ret) {
-		WRITE_ONCE(res->uuid_state, VIRTGPU_UUID_REFUSED);
-		complete_all(&res->uuid_answered);
-	}
-	return ret;
+	virtgpu_resource_ask_uuid_again(res);
+	return 0;
+}
+
+static int virtgpu_resource_rebuild_own(struct virtgpu_resource *res, struct list_head *cmds)
+{
+	return res->obj->import ? 0 : virtgpu_resource_rebuild(res, cmds);
+}
+
+static int virtgpu_resource_rebuild_import(struct virtgpu_resource *res, struct list_head *unused)
+{
+	return res->obj->import ? virtgpu_resource_rebuild(res, unused) : 0;
 }
 
 /* Return: the last error of @func, which is called for each resource all the same. */
@@ -1022,17 +1040,31 @@ static int virtgpu_resources_each(struct virtgpu_device *vgdev,
 }
 
 /**
- * virtgpu_resources_rebuild() - make all resources again, after a reset
+ * virtgpu_resources_rebuild() - make resources again, after a reset
  * @vgdev: the device, with queues that are not started
- * @cmds: gets the commands for that
+ * @cmds: gets the commands for that, which come before all others
  *
- * Process context.
+ * All but those over foreign pages. Process context.
  *
- * Return: 0, or -ENOMEM when some of them are to be made again by another reset.
+ * Return: 0, or -ENOMEM when some are to be made again by another reset.
  */
 int virtgpu_resources_rebuild(struct virtgpu_device *vgdev, struct list_head *cmds)
 {
-	return virtgpu_resources_each(vgdev, virtgpu_resource_rebuild, cmds);
+	return virtgpu_resources_each(vgdev, virtgpu_resource_rebuild_own, cmds);
+}
+
+/**
+ * virtgpu_imports_rebuild() - make resources over foreign pages again, after a reset
+ * @vgdev: the device, with queues that are started
+ *
+ * Their exporter may move one of them to make room for another, and waits until the
+ * host has let go of its pages: the queue has to go on meanwhile. Process context.
+ *
+ * Return: 0, or -ENOMEM when some are to be made again by another reset.
+ */
+int virtgpu_imports_rebuild(struct virtgpu_device *vgdev)
+{
+	return virtgpu_resources_each(vgdev, virtgpu_resource_rebuild_import, NULL);
 }
 
 static int virtgpu_resource_unmap_lost(struct virtgpu_resource *res, struct list_head *unused)

@@ -292,13 +292,18 @@ static long virtgpu_mapping_wait(struct virtgpu_mapping *mapping, long left)
 }
 
 /* With the reservation lock. */
+static void virtgpu_mapping_forget_locked(struct virtgpu_mapping *mapping)
+{
+	mapping->sgt = NULL;
+	list_del_init(&mapping->link);
+}
+
 static void virtgpu_mapping_unmap_locked(struct virtgpu_mapping *mapping)
 {
 	if (mapping->sgt)
 		dma_buf_unmap_attachment(mapping->obj->import->attach, mapping->sgt,
 					 DMA_BIDIRECTIONAL);
-	mapping->sgt = NULL;
-	list_del_init(&mapping->link);
+	virtgpu_mapping_forget_locked(mapping);
 }
 
 /**
@@ -491,7 +496,7 @@ static void virtgpu_mapping_detach_locked(struct virtgpu_import *import,
 		cmd->data = mapping;
 		cmd->done = virtgpu_detach_done;
 		/* A host that was reset does not have the pages any more. */
-		if (res->generation != READ_ONCE(vgdev->generation))
+		if (READ_ONCE(res->generation) != READ_ONCE(vgdev->generation))
 			virtgpu_cmd_fail(cmd, VIRTGPU_LOST);
 		else if (virtgpu_resource_is_refused(res))
 			virtgpu_cmd_fail(cmd, res->error);
@@ -555,8 +560,9 @@ static void virtgpu_import_unmap_locked(struct virtgpu_import *import, bool forc
 	virtgpu_import_leave(import, force);
 	virtgpu_mapping_put(mapping);
 
-	/* Without memory for telling the exporter it has to wait here. */
-	if (ret && !dma_fence_wait_timeout(fence, false, virtgpu_timeout()))
+	/* Without memory for telling the exporter it has to wait here, or at the copy. */
+	if (ret && !virtgpu_object_needs_sync(import->obj) &&
+	    !dma_fence_wait_timeout(fence, false, virtgpu_timeout()))
 		drm_err_ratelimited(&virtgpu_import_dev(import)->drm,
 				    "a buffer that moves is still in use\n");
 	dma_fence_put(fence);
@@ -564,8 +570,8 @@ static void virtgpu_import_unmap_locked(struct virtgpu_import *import, bool forc
 
 /*
  * Unmapping copies a bounce buffer into the pages, which are somebody else's as
- * soon as the exporter sees that the host is done: it is done before that. The
- * reservation lock keeps the mappings.
+ * soon as the exporter sees that the host is done: it is done before that, or not
+ * at all. The reservation lock keeps the mappings.
  */
 static void virtgpu_import_copy_back_locked(struct virtgpu_import *import)
 {
@@ -580,11 +586,13 @@ static void virtgpu_import_copy_back_locked(struct virtgpu_import *import)
 		left = dma_fence_wait_timeout(&mapping->fence->base, false, left);
 		if (left)
 			left = virtgpu_mapping_wait(mapping, left);
-		if (left)
+		if (left) {
 			virtgpu_mapping_unmap_locked(mapping);
-		else
-			drm_err_ratelimited(&virtgpu_import_dev(import)->drm,
-					    "a buffer that moves is still in use\n");
+			continue;
+		}
+		drm_err_ratelimited(&virtgpu_import_dev(import)->drm,
+				    "a buffer that moves is still in use, its bounce buffer is lost\n");
+		virtgpu_mapping_forget_locked(mapping);
 	}
 }
 

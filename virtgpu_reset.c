@@ -42,6 +42,14 @@ void virtgpu_report_slow(struct virtgpu_device *vgdev, const char *what)
 			 jiffies_to_msecs(virtgpu_timeout()));
 }
 
+/* In jiffies, until the next reset may begin. */
+static unsigned long virtgpu_reset_delay(const struct virtgpu_device *vgdev)
+{
+	unsigned long next = READ_ONCE(vgdev->reset_time) + VIRTGPU_RESET_INTERVAL;
+
+	return time_before(jiffies, next) ? next - jiffies : 0;
+}
+
 /**
  * virtgpu_reset_request() - have the device reset
  * @vgdev: the device
@@ -51,13 +59,10 @@ void virtgpu_report_slow(struct virtgpu_device *vgdev, const char *what)
  */
 void virtgpu_reset_request(struct virtgpu_device *vgdev, const char *reason)
 {
-	unsigned long next = vgdev->reset_time + VIRTGPU_RESET_INTERVAL;
-
 	if (virtgpu_shutdown_is_silent())
 		return;
 	WRITE_ONCE(vgdev->reset_reason, reason);
-	queue_delayed_work(system_freezable_wq, &vgdev->reset_work,
-			   time_before(jiffies, next) ? next - jiffies : 0);
+	queue_delayed_work(system_freezable_wq, &vgdev->reset_work, virtgpu_reset_delay(vgdev));
 }
 
 /**
@@ -148,10 +153,13 @@ int virtgpu_restore(struct virtio_device *vdev)
 	virtio_device_ready(vdev);
 	virtgpu_reset_note(vgdev, virtgpu_resources_rebuild(vgdev, &cmds));
 	virtgpu_queues_start(vgdev, &cmds);
+	virtgpu_reset_note(vgdev, virtgpu_imports_rebuild(vgdev));
 	virtgpu_resources_unmap_lost(vgdev);
 
 	if (vgdev->resetting)
 		return 0;
+	/* What was asked for before the suspend is done by now. */
+	cancel_delayed_work(&vgdev->reset_work);
 	virtgpu_reset_again(vgdev);
 	if (!vgdev->num_scanouts)
 		return 0;
@@ -236,12 +244,13 @@ static bool virtgpu_is_present(const struct virtgpu_device *vgdev)
 static void virtgpu_reset_work(struct work_struct *work)
 {
 	struct virtgpu_device *vgdev = container_of(work, struct virtgpu_device, reset_work.work);
+	unsigned long delay = virtgpu_reset_delay(vgdev);
 	struct device *dev = &vgdev->vdev->dev;
 	int ret;
 
 	/* The lock keeps the driver bound; who holds it may wait for us. */
-	if (!device_trylock(dev)) {
-		queue_delayed_work(system_freezable_wq, &vgdev->reset_work, HZ / 50);
+	if (delay || !device_trylock(dev)) {
+		queue_delayed_work(system_freezable_wq, &vgdev->reset_work, delay ?: HZ / 50);
 		return;
 	}
 	if (!virtgpu_is_present(vgdev))
@@ -249,9 +258,9 @@ static void virtgpu_reset_work(struct work_struct *work)
 
 	drm_warn(&vgdev->drm, "resetting the device: %s\n", READ_ONCE(vgdev->reset_reason));
 	vgdev->resetting = true;
-	vgdev->reset_time = jiffies;
-	/* Who holds the outputs' locks may wait for a command, and the work for them. */
+	/* Who holds the outputs' locks may wait for a command or job, the work for them. */
 	virtgpu_queues_abort(vgdev, VIRTGPU_LOST);
+	virtgpu_contexts_lose(vgdev, VIRTGPU_LOST);
 	virtgpu_display_pause(vgdev);
 	/* What was asked for since this began is done by now. */
 	cancel_work_sync(&vgdev->config_work);
@@ -260,6 +269,7 @@ static void virtgpu_reset_work(struct work_struct *work)
 				    virtgpu_reset_device(vgdev);
 	vgdev->resetting = false;
 	virtgpu_display_resume(vgdev);
+	WRITE_ONCE(vgdev->reset_time, jiffies);
 	WRITE_ONCE(vgdev->num_resets, vgdev->num_resets + 1);
 	if (ret)
 		drm_err(&vgdev->drm, "device cannot be reset: %pe\n", ERR_PTR(ret));

@@ -50,7 +50,7 @@ static int virtgpu_queue_error(const struct virtgpu_queue *queue, const struct v
 		return queue->dead;
 	/* One without an id is no context of the host's. */
 	if ((cmd->ctx && cmd->ctx->id && cmd->ctx->generation != generation) ||
-	    (cmd->res && cmd->res->generation != generation))
+	    (cmd->res && READ_ONCE(cmd->res->generation) != generation))
 		return VIRTGPU_LOST;
 	return 0;
 }
@@ -551,6 +551,9 @@ static void virtgpu_queue_unbind(struct virtgpu_queue *queue)
  */
 void virtgpu_queues_fini(struct virtgpu_device *vgdev)
 {
+	/* Those that were not found in the last reset are not there. */
+	if (!vgdev->ctrl.vq)
+		return;
 	virtgpu_queue_unbind(&vgdev->ctrl);
 	virtgpu_queue_unbind(&vgdev->cursorq);
 	vgdev->vdev->config->del_vqs(vgdev->vdev);
