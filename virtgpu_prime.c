@@ -951,6 +951,24 @@ static const struct dma_buf_attach_ops virtgpu_dma_buf_attach_ops = {
 	.VIRTGPU_MOVE_NOTIFY = virtgpu_dma_buf_move_notify,
 };
 
+/*
+ * The core knows one dma-buf of an object, and forgets it with the last handle. One
+ * that got a handle again by its framebuffer may have been exported anew since: of
+ * its dma-bufs, the core takes the one that it is asked about.
+ */
+static struct drm_gem_object *virtgpu_import_own(struct drm_gem_object *gem, struct dma_buf *buf)
+{
+	lockdep_assert_held(&gem->dev->object_name_lock);
+
+	if (gem->dma_buf && gem->dma_buf != buf) {
+		dma_buf_put(gem->dma_buf);
+		get_dma_buf(buf);
+		gem->dma_buf = buf;
+	}
+	drm_gem_object_get(gem);
+	return gem;
+}
+
 /**
  * virtgpu_gem_prime_import() - &drm_driver.gem_prime_import
  * @drm: the DRM device
@@ -969,10 +987,8 @@ struct drm_gem_object *virtgpu_gem_prime_import(struct drm_device *drm, struct d
 	struct dma_buf_attachment *attach;
 	struct virtgpu_object *obj;
 
-	if (buf->ops == &virtgpu_dma_buf_ops.ops && gem->dev == drm) {
-		drm_gem_object_get(gem);
-		return gem;
-	}
+	if (buf->ops == &virtgpu_dma_buf_ops.ops && gem->dev == drm)
+		return virtgpu_import_own(gem, buf);
 	if (!buf->size || !PAGE_ALIGNED(buf->size))
 		return ERR_PTR(-EINVAL);
 	if (READ_ONCE(vgdev->unmapped))

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 
 #include "dev.h"
 #include "reset.h"
@@ -107,6 +108,62 @@ TEST_F_TIMEOUT(host, each_subset, LONG_TEST)
 			TH_LOG("%s", hosts[i]);
 		EXPECT_EQ(0, kms_close(&self->k));
 	}
+}
+
+static int add_fb(int card, const struct kms_fb *b, uint32_t *id)
+{
+	uint32_t handles[4] = { b->handle }, pitches[4] = { b->pitch }, offsets[4] = {};
+
+	return drmModeAddFB2(card, b->width, b->height, DRM_FORMAT_XRGB8888, handles, pitches,
+			     offsets, id, 0) ? -errno : 0;
+}
+
+/*
+ * A framebuffer whose only handle is closed while the host makes it gives a new
+ * handle. What is exported by that is another dma-buf of the same buffer: both of
+ * them are known when they come back.
+ */
+TEST_F_TIMEOUT(host, exported_by_a_new_handle, LONG_TEST)
+{
+	int fds[2], card, created, status;
+	uint32_t handle, *id;
+	struct kms_fb b = {};
+	drmModeFB *info;
+	pid_t child;
+
+	ASSERT_EQ(0, dev_replug("edid"));
+	ASSERT_EQ(0, kms_open(&self->k));
+	card = dev_card();
+	ASSERT_LE(0, card);
+	id = mmap(NULL, sizeof(*id), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)id);
+	ASSERT_EQ(0, kms_dumb_create(self->k.fd, WIDTH, HEIGHT, 32, &b));
+	ASSERT_EQ(0, dmabuf_export(self->k.fd, b.handle, &fds[0]));
+	created = dev_count("resource_create_2d");
+	ASSERT_EQ(0, dev_fault("resource_create_2d", "late 1000"));
+	child = fork();
+	ASSERT_LE(0, child);
+	if (!child)
+		_exit(-add_fb(self->k.fd, &b, id));
+	EXPECT_EQ(created + 1, dev_wait("resource_create_2d", created + 1));
+	EXPECT_EQ(0, gem_close(self->k.fd, b.handle));
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	ASSERT_EQ(0, status);
+
+	info = drmModeGetFB(self->k.fd, *id);
+	ASSERT_TRUE(info);
+	b.handle = info->handle;
+	drmModeFreeFB(info);
+	ASSERT_EQ(0, dmabuf_export(self->k.fd, b.handle, &fds[1]));
+	for (int i = 0; i < 2; i++) {
+		EXPECT_EQ(0, dmabuf_import(card, fds[i], &handle));
+		EXPECT_EQ(0, dmabuf_import(self->k.fd, fds[i], &handle));
+		close(fds[i]);
+	}
+	EXPECT_EQ(0, drmModeRmFB(self->k.fd, *id));
+	munmap(id, sizeof(*id));
+	close(card);
+	EXPECT_EQ(0, kms_close(&self->k));
 }
 
 /* The exporter gets all of its pages back when the importer is pulled out. */
