@@ -1005,6 +1005,10 @@ struct virtgpu_import {
 	struct work_struct work;
 };
 
+int virtgpu_prime_handle_to_fd(struct drm_device *drm, struct drm_file *file, u32 handle,
+			       u32 flags, int *prime_fd);
+int virtgpu_prime_fd_to_handle(struct drm_device *drm, struct drm_file *file, int prime_fd,
+			       u32 *handle);
 struct dma_buf *virtgpu_gem_prime_export(struct drm_gem_object *gem, int flags);
 struct drm_gem_object *virtgpu_gem_prime_import(struct drm_device *drm, struct dma_buf *buf);
 int virtio_gpu_resource_assign_uuid(struct virtgpu_device *vgdev, struct virtgpu_resource *res);

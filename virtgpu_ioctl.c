@@ -133,6 +133,11 @@ static int virtgpu_resource_info_ioctl(struct drm_device *drm, void *data,
 	if (!gem)
 		return -ENOENT;
 
+	/* Only the first question is one to the host. */
+	if (!virtgpu_object_peek_resource(to_virtgpu_object(gem)))
+		ret = virtgpu_queue_throttle(&to_virtgpu_device(drm)->ctrl);
+	if (ret)
+		goto out_put;
 	res = virtgpu_object_resource(to_virtgpu_object(gem));
 	if (IS_ERR(res)) {
 		ret = PTR_ERR(res);
@@ -500,7 +505,7 @@ static int virtgpu_context_init_ioctl(struct drm_device *drm, void *data,
 	if (params.poll_mask &&
 	    (!params.num_rings || params.poll_mask & ~GENMASK_ULL(params.num_rings - 1, 0)))
 		return -EINVAL;
-	return virtgpu_context_init(file, &params);
+	return virtgpu_queue_throttle(&vgdev->ctrl) ?: virtgpu_context_init(file, &params);
 }
 
 #define VIRTGPU_IOCTL(_name, _func) \

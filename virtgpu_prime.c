@@ -257,6 +257,26 @@ struct dma_buf *virtgpu_gem_prime_export(struct drm_gem_object *gem, int flags)
 	return buf;
 }
 
+/**
+ * virtgpu_prime_handle_to_fd() - &drm_driver.prime_handle_to_fd
+ * @drm: the DRM device
+ * @file: who exports
+ * @handle: the buffer
+ * @flags: as for virtgpu_gem_prime_export()
+ * @prime_fd: gets the file descriptor
+ *
+ * The core exports with the lock of all names and handles: who has to wait for the
+ * host does so here. Process context.
+ *
+ * Return: 0, or the errno of virtgpu_queue_throttle() or of the export.
+ */
+int virtgpu_prime_handle_to_fd(struct drm_device *drm, struct drm_file *file, u32 handle,
+			       u32 flags, int *prime_fd)
+{
+	return virtgpu_queue_throttle(&to_virtgpu_device(drm)->ctrl) ?:
+	       drm_gem_prime_handle_to_fd(drm, file, handle, flags, prime_fd);
+}
+
 /* ---- mappings of foreign buffers ---------------------------------------- */
 
 static struct dma_resv *virtgpu_import_resv(const struct virtgpu_import *import)
@@ -1026,6 +1046,24 @@ static struct virtgpu_import *virtgpu_imports_take(struct virtgpu_device *vgdev)
 		return import;
 	}
 	return NULL;
+}
+
+/**
+ * virtgpu_prime_fd_to_handle() - &drm_driver.prime_fd_to_handle
+ * @drm: the DRM device
+ * @file: who imports
+ * @prime_fd: the dma-buf
+ * @handle: gets the handle
+ *
+ * As virtgpu_prime_handle_to_fd(). Process context.
+ *
+ * Return: 0, or the errno of virtgpu_queue_throttle() or of the import.
+ */
+int virtgpu_prime_fd_to_handle(struct drm_device *drm, struct drm_file *file, int prime_fd,
+			       u32 *handle)
+{
+	return virtgpu_queue_throttle(&to_virtgpu_device(drm)->ctrl) ?:
+	       drm_gem_prime_fd_to_handle(drm, file, prime_fd, handle);
 }
 
 /**
