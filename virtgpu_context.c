@@ -258,7 +258,7 @@ int virtgpu_open(struct drm_device *drm, struct drm_file *file)
 	mutex_init(&ctx->lock);
 	xa_init(&ctx->attached);
 	virtgpu_submit_init_context(ctx);
-	virtgpu_timeline_init(&ctx->timeline);
+	virtgpu_timeline_init(&ctx->timeline, ctx->vgdev);
 	file->driver_priv = ctx;
 
 	guard(mutex)(&ctx->vgdev->contexts_lock);
@@ -433,7 +433,7 @@ int virtgpu_context_init(struct drm_file *file, const struct virtgpu_context_par
 		if (!timelines)
 			return -ENOMEM;
 		for (i = 0; i < params->num_rings; i++)
-			virtgpu_timeline_init(&timelines[i]);
+			virtgpu_timeline_init(&timelines[i], ctx->vgdev);
 	}
 
 	mutex_lock(&ctx->lock);

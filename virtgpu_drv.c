@@ -88,7 +88,7 @@ VISIBLE_IF_KUNIT int virtgpu_init_software(struct virtgpu_device *vgdev)
 	virtgpu_queues_early_init(vgdev);
 	virtgpu_reset_init(vgdev);
 	mutex_init(&vgdev->capset_lock);
-	virtgpu_timeline_init(&vgdev->timeline);
+	virtgpu_timeline_init(&vgdev->timeline, vgdev);
 	virtgpu_display_early_init(vgdev);
 
 	ret = virtgpu_huge_pages_init(&vgdev->drm);

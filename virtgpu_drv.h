@@ -76,16 +76,19 @@ struct virtgpu_resource;
 
 /* ---- virtgpu_fence.c ---------------------------------------------------- */
 
+struct virtgpu_device;
 struct virtgpu_queue;
 
 /**
  * struct virtgpu_timeline - fences that signal in the order of submission
+ * @vgdev: the device
  * @lock: protects @seqno and @pending
  * @context: the dma_fence context
  * @seqno: number of the last fence emitted
  * @pending: fences emitted and not yet signalled, oldest first
  */
 struct virtgpu_timeline {
+	const struct virtgpu_device *vgdev;
 	spinlock_t lock;
 	u64 context;
 	u64 seqno;
@@ -96,9 +99,11 @@ struct virtgpu_timeline {
  * struct virtgpu_fence - the dma_fence of a command
  * @base: the dma_fence; first, so that freeing it frees this struct
  * @lock: the lock of @base on kernels whose fences have none of their own
+ * @vgdev: the device, only compared
  * @timeline: where the fence signals; not to be used after it signalled
  * @link: entry in &virtgpu_timeline.pending
  * @queue: where its command is, or was, in the order of all others; only compared
+ * @order: number among the fences of all timelines
  * @signaled: called when it has signalled, with &virtgpu_timeline.lock, or NULL
  * @data: for @signaled
  * @emitted: it is a dma_fence and on the timeline
@@ -107,20 +112,22 @@ struct virtgpu_timeline {
 struct virtgpu_fence {
 	struct dma_fence base;
 	spinlock_t lock;
+	const struct virtgpu_device *vgdev;
 	struct virtgpu_timeline *timeline;
 	struct list_head link;
 	const struct virtgpu_queue *queue;
+	u64 order;
 	void (*signaled)(struct virtgpu_fence *fence);
 	void *data;
 	bool emitted;
 	bool completed;
 };
 
-void virtgpu_timeline_init(struct virtgpu_timeline *timeline);
+void virtgpu_timeline_init(struct virtgpu_timeline *timeline, const struct virtgpu_device *vgdev);
 struct virtgpu_fence *virtgpu_fence_alloc(struct virtgpu_timeline *timeline);
 void virtgpu_fence_emit(struct virtgpu_fence *fence);
 void virtgpu_fence_put(struct virtgpu_fence *fence);
-bool virtgpu_fence_is_ours(const struct dma_fence *fence);
+bool virtgpu_fence_is_before(const struct dma_fence *fence, const struct virtgpu_fence *than);
 bool virtgpu_fence_is_queued(const struct dma_fence *fence, const struct virtgpu_queue *queue);
 void virtgpu_fence_complete(struct virtgpu_fence *fence, int error);
 
@@ -959,6 +966,7 @@ void virtgpu_cursor_hide(struct virtgpu_output *output, struct list_head *cmds);
  *	   &virtgpu_import.lock, as is @leaving
  * @leaving: the dma-buf has moved; the resources are detached when @holds is 0
  * @unmap_work: ends the mapping
+ * @unmap_cb: queues that when the host is done with something
  */
 struct virtgpu_mapping {
 	struct kref users;
@@ -969,6 +977,7 @@ struct virtgpu_mapping {
 	unsigned int holds;
 	bool leaving;
 	struct work_struct unmap_work;
+	struct dma_fence_cb unmap_cb;
 };
 
 /**

@@ -30,12 +30,17 @@ static const struct dma_fence_ops virtgpu_fence_ops = {
 	VIRTGPU_FENCE_COMPAT_OPS
 };
 
+/* Of all timelines: what was emitted earlier has a lower number. */
+static atomic64_t virtgpu_fences_emitted;
+
 /**
  * virtgpu_timeline_init() - set up an empty timeline
  * @timeline: the timeline
+ * @vgdev: the device, not used yet
  */
-void virtgpu_timeline_init(struct virtgpu_timeline *timeline)
+void virtgpu_timeline_init(struct virtgpu_timeline *timeline, const struct virtgpu_device *vgdev)
 {
+	timeline->vgdev = vgdev;
 	spin_lock_init(&timeline->lock);
 	timeline->context = dma_fence_context_alloc(1);
 	timeline->seqno = 0;
@@ -60,6 +65,7 @@ struct virtgpu_fence *virtgpu_fence_alloc(struct virtgpu_timeline *timeline)
 		return NULL;
 
 	spin_lock_init(&fence->lock);
+	fence->vgdev = timeline->vgdev;
 	fence->timeline = timeline;
 	return fence;
 }
@@ -84,6 +90,7 @@ void virtgpu_fence_emit(struct virtgpu_fence *fence)
 	dma_fence_get(&fence->base);
 	list_add_tail(&fence->link, &timeline->pending);
 	fence->emitted = true;
+	fence->order = atomic64_inc_return(&virtgpu_fences_emitted);
 	spin_unlock_irqrestore(&timeline->lock, flags);
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_fence_emit);
@@ -101,17 +108,27 @@ void virtgpu_fence_put(struct virtgpu_fence *fence)
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_fence_put);
 
-/**
- * virtgpu_fence_is_ours() - does a fence come from this driver?
- * @fence: any fence
- *
- * Return: true for a fence of ours that may not have signalled yet.
- */
-bool virtgpu_fence_is_ours(const struct dma_fence *fence)
+static const struct virtgpu_fence *to_virtgpu_fence(const struct dma_fence *fence)
 {
-	return virtgpu_dma_fence_ops(fence) == &virtgpu_fence_ops;
+	if (virtgpu_dma_fence_ops(fence) != &virtgpu_fence_ops)
+		return NULL;
+	return container_of(fence, struct virtgpu_fence, base);
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_fence_is_ours);
+
+/**
+ * virtgpu_fence_is_before() - is a fence one of the device that was emitted earlier?
+ * @fence: any fence
+ * @than: a fence of the device that is emitted
+ *
+ * Return: true for an earlier fence, which may not have signalled yet.
+ */
+bool virtgpu_fence_is_before(const struct dma_fence *fence, const struct virtgpu_fence *than)
+{
+	const struct virtgpu_fence *ours = to_virtgpu_fence(fence);
+
+	return ours && ours->vgdev == than->vgdev && ours->order < than->order;
+}
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_fence_is_before);
 
 /**
  * virtgpu_fence_is_queued() - will a fence's command go before what is queued now?
@@ -122,8 +139,9 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_fence_is_ours);
  */
 bool virtgpu_fence_is_queued(const struct dma_fence *fence, const struct virtgpu_queue *queue)
 {
-	return virtgpu_fence_is_ours(fence) &&
-	       READ_ONCE(container_of(fence, struct virtgpu_fence, base)->queue) == queue;
+	const struct virtgpu_fence *ours = to_virtgpu_fence(fence);
+
+	return ours && READ_ONCE(ours->queue) == queue;
 }
 
 /**

@@ -302,7 +302,7 @@ static long virtgpu_mapping_wait(struct virtgpu_mapping *mapping, long left)
 
 	dma_resv_iter_begin(&cursor, virtgpu_import_resv(import), DMA_RESV_USAGE_BOOKKEEP);
 	dma_resv_for_each_fence_unlocked(&cursor, fence) {
-		if (virtgpu_fence_is_ours(fence))
+		if (virtgpu_fence_is_before(fence, mapping->fence))
 			left = dma_fence_wait_timeout(fence, false, left);
 		if (!left)
 			break;
@@ -326,6 +326,41 @@ static void virtgpu_mapping_unmap_locked(struct virtgpu_mapping *mapping)
 	virtgpu_mapping_forget_locked(mapping);
 }
 
+static void virtgpu_mapping_fence_signaled(struct dma_fence *fence, struct dma_fence_cb *cb)
+{
+	struct virtgpu_mapping *mapping = container_of(cb, struct virtgpu_mapping, unmap_cb);
+
+	queue_work(virtgpu_import_dev(mapping->obj->import)->wq, &mapping->unmap_work);
+}
+
+/*
+ * As virtgpu_mapping_wait(), without keeping a worker from others meanwhile: programs
+ * have it in their hands when such a fence signals.
+ *
+ * Return: whether unmap_work is queued again when there is less to wait for.
+ */
+static bool virtgpu_mapping_comes_back(struct virtgpu_mapping *mapping)
+{
+	struct virtgpu_import *import = mapping->obj->import;
+	struct dma_resv_iter cursor;
+	struct dma_fence *fence;
+	bool added = false;
+
+	/* virtgpu_imports_unmap_all() has taken the pages. */
+	if (READ_ONCE(virtgpu_import_dev(import)->unmapped))
+		return false;
+	dma_resv_iter_begin(&cursor, virtgpu_import_resv(import), DMA_RESV_USAGE_BOOKKEEP);
+	dma_resv_for_each_fence_unlocked(&cursor, fence) {
+		added = virtgpu_fence_is_before(fence, mapping->fence) &&
+			!dma_fence_add_callback(fence, &mapping->unmap_cb,
+						virtgpu_mapping_fence_signaled);
+		if (added)
+			break;
+	}
+	dma_resv_iter_end(&cursor);
+	return added;
+}
+
 /**
  * virtgpu_dma_buf_unmap() - give the pages of a mapping back to the exporter
  * @work: &virtgpu_mapping.unmap_work of a mapping without users
@@ -334,10 +369,9 @@ static void virtgpu_dma_buf_unmap(struct work_struct *work)
 {
 	struct virtgpu_mapping *mapping = container_of(work, struct virtgpu_mapping, unmap_work);
 	struct virtgpu_import *import = mapping->obj->import;
-	struct virtgpu_device *vgdev = virtgpu_import_dev(import);
 
-	while (!READ_ONCE(vgdev->unmapped) && !virtgpu_mapping_wait(mapping, virtgpu_timeout()))
-		drm_dbg_prime(&vgdev->drm, "a moved buffer is still in use\n");
+	if (virtgpu_mapping_comes_back(mapping))
+		return;
 	dma_resv_lock(virtgpu_import_resv(import), NULL);
 	virtgpu_mapping_unmap_locked(mapping);
 	dma_resv_unlock(virtgpu_import_resv(import));
@@ -956,7 +990,7 @@ static struct virtgpu_import *virtgpu_import_alloc(struct virtgpu_object *obj)
 	if (!import)
 		return NULL;
 	import->obj = obj;
-	virtgpu_timeline_init(&import->timeline);
+	virtgpu_timeline_init(&import->timeline, to_virtgpu_device(obj->base.base.dev));
 	spin_lock_init(&import->lock);
 	INIT_LIST_HEAD(&import->resources);
 	INIT_LIST_HEAD(&import->mappings);
@@ -987,6 +1021,24 @@ static struct drm_gem_object *virtgpu_import_own(struct drm_gem_object *gem, str
 	}
 	drm_gem_object_get(gem);
 	return gem;
+}
+
+/**
+ * virtgpu_prime_fd_to_handle() - &drm_driver.prime_fd_to_handle
+ * @drm: the DRM device
+ * @file: who imports
+ * @prime_fd: the dma-buf
+ * @handle: gets the handle
+ *
+ * As virtgpu_prime_handle_to_fd(). Process context.
+ *
+ * Return: 0, or the errno of virtgpu_queue_throttle() or of the import.
+ */
+int virtgpu_prime_fd_to_handle(struct drm_device *drm, struct drm_file *file, int prime_fd,
+			       u32 *handle)
+{
+	return virtgpu_queue_throttle(&to_virtgpu_device(drm)->ctrl) ?:
+	       drm_gem_prime_fd_to_handle(drm, file, prime_fd, handle);
 }
 
 /**
@@ -1049,24 +1101,6 @@ static struct virtgpu_import *virtgpu_imports_take(struct virtgpu_device *vgdev)
 }
 
 /**
- * virtgpu_prime_fd_to_handle() - &drm_driver.prime_fd_to_handle
- * @drm: the DRM device
- * @file: who imports
- * @prime_fd: the dma-buf
- * @handle: gets the handle
- *
- * As virtgpu_prime_handle_to_fd(). Process context.
- *
- * Return: 0, or the errno of virtgpu_queue_throttle() or of the import.
- */
-int virtgpu_prime_fd_to_handle(struct drm_device *drm, struct drm_file *file, int prime_fd,
-			       u32 *handle)
-{
-	return virtgpu_queue_throttle(&to_virtgpu_device(drm)->ctrl) ?:
-	       drm_gem_prime_fd_to_handle(drm, file, prime_fd, handle);
-}
-
-/**
  * virtgpu_imports_unmap_all() - let go of all foreign pages
  * @vgdev: the device, reset and with its queues dead
  *
@@ -1074,12 +1108,16 @@ int virtgpu_prime_fd_to_handle(struct drm_device *drm, struct drm_file *file, in
  */
 void virtgpu_imports_unmap_all(struct virtgpu_device *vgdev)
 {
+	struct virtgpu_mapping *mapping, *next;
 	struct virtgpu_import *import;
 
 	while ((import = virtgpu_imports_take(vgdev))) {
 		dma_resv_lock(virtgpu_import_resv(import), NULL);
 		virtgpu_import_unmap_locked(import, true);
 		virtgpu_import_copy_back_locked(import);
+		/* Whatever still counts on them: nothing reaches the device any more. */
+		list_for_each_entry_safe(mapping, next, &import->mappings, link)
+			virtgpu_mapping_unmap_locked(mapping);
 		dma_resv_unlock(virtgpu_import_resv(import));
 		virtgpu_object_put_ref(import->obj);
 	}

@@ -13,7 +13,7 @@ static struct virtgpu_timeline *new_timeline(struct kunit *test)
 	struct virtgpu_timeline *timeline = kunit_kzalloc(test, sizeof(*timeline), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, timeline);
-	virtgpu_timeline_init(timeline);
+	virtgpu_timeline_init(timeline, NULL);
 	return timeline;
 }
 
@@ -123,17 +123,28 @@ static void fence_references(struct kunit *test)
 	virtgpu_fence_put(NULL);
 }
 
-static void fence_ours(struct kunit *test)
+static void fence_before(struct kunit *test)
 {
-	struct virtgpu_timeline *timeline = new_timeline(test);
+	struct virtgpu_timeline *one = new_timeline(test), *two = new_timeline(test);
+	struct virtgpu_timeline *others = new_timeline(test);
+	struct virtgpu_fence *first, *second, *foreign;
 	struct dma_fence *stub = dma_fence_get_stub();
-	struct virtgpu_fence *fence;
 
-	emit(test, timeline, &fence, 1);
-	KUNIT_EXPECT_TRUE(test, virtgpu_fence_is_ours(&fence->base));
-	KUNIT_EXPECT_FALSE(test, virtgpu_fence_is_ours(stub));
-	virtgpu_fence_complete(fence, 0);
-	virtgpu_fence_put(fence);
+	others->vgdev = (const struct virtgpu_device *)test;
+	emit(test, one, &first, 1);
+	emit(test, others, &foreign, 1);
+	emit(test, two, &second, 1);
+	KUNIT_EXPECT_TRUE(test, virtgpu_fence_is_before(&first->base, second));
+	KUNIT_EXPECT_FALSE(test, virtgpu_fence_is_before(&second->base, first));
+	KUNIT_EXPECT_FALSE(test, virtgpu_fence_is_before(&second->base, second));
+	KUNIT_EXPECT_FALSE(test, virtgpu_fence_is_before(&foreign->base, second));
+	KUNIT_EXPECT_FALSE(test, virtgpu_fence_is_before(stub, second));
+	virtgpu_fence_complete(first, 0);
+	virtgpu_fence_complete(second, 0);
+	virtgpu_fence_complete(foreign, 0);
+	virtgpu_fence_put(first);
+	virtgpu_fence_put(second);
+	virtgpu_fence_put(foreign);
 	dma_fence_put(stub);
 }
 
@@ -142,7 +153,7 @@ static struct kunit_case fence_cases[] = {
 	KUNIT_CASE(fence_seqno),
 	KUNIT_CASE(fence_error),
 	KUNIT_CASE(fence_references),
-	KUNIT_CASE(fence_ours),
+	KUNIT_CASE(fence_before),
 	{}
 };
 
