@@ -277,6 +277,7 @@ void virtgpu_cmd_put(struct virtgpu_cmd *cmd)
 	if (!refcount_dec_and_test(&cmd->refs))
 		return;
 
+	virtgpu_queue_unreserve(cmd);
 	if (cmd->res)
 		virtgpu_resource_release_ref(cmd->res);
 	virtgpu_context_put(cmd->ctx);

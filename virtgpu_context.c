@@ -284,8 +284,8 @@ static void virtgpu_context_destroy(struct virtgpu_context *ctx)
  * @drm: the DRM device
  * @file: the file
  *
- * Submissions that still wait for a fence are cancelled. What the host has is
- * left to the host.
+ * Submissions that still wait for a fence, or for room in the ring, are cancelled.
+ * What the host has is left to the host.
  */
 void virtgpu_postclose(struct drm_device *drm, struct drm_file *file)
 {
@@ -305,10 +305,11 @@ void virtgpu_postclose(struct drm_device *drm, struct drm_file *file)
 static void virtgpu_context_lose(struct virtgpu_context *ctx, int error)
 {
 	mutex_lock(&ctx->lock);
-	if (ctx->created) {
+	/* Of a device that has gone, no context is made any more. */
+	if (ctx->created || error == -ENODEV)
 		WRITE_ONCE(ctx->error, error);
+	if (ctx->created)
 		virtgpu_context_destroy(ctx);
-	}
 	mutex_unlock(&ctx->lock);
 	virtgpu_submit_cancel(ctx);
 }

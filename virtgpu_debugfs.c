@@ -42,9 +42,10 @@ static int virtgpu_features_show(struct seq_file *m, void *data)
 static void virtgpu_queue_show(struct seq_file *m, const char *name, struct virtgpu_queue *queue)
 {
 	spin_lock_irq(&queue->lock);
-	seq_printf(m, "%s: size %u, in ring %u, backlog %u, commands %llu, kicks %llu, repeated %llu%s\n",
-		   name, queue->size, queue->in_ring, queue->backlog_len,
-		   queue->commands, queue->kicks, queue->prods, queue->dead ? ", dead" : "");
+	seq_printf(m, "%s: size %u, in ring %u, lasting %d, backlog %u, ", name, queue->size,
+		   queue->in_ring, atomic_read(&queue->lasting), queue->backlog_len);
+	seq_printf(m, "commands %llu, kicks %llu, repeated %llu%s\n", queue->commands,
+		   queue->kicks, queue->prods, queue->dead ? ", dead" : "");
 	spin_unlock_irq(&queue->lock);
 }
 

@@ -60,7 +60,8 @@
  * foreign dma-buf may also move: see virtgpu_prime.c.
  *
  * Lock order, outermost first: modeset locks, framebuffer lock, dma_resv, context
- * lock, window lock, job lock, import lock, queue lock, timeline lock.
+ * lock, window lock, job lock, lock of those who wait for the ring, import lock, queue
+ * lock, timeline lock.
  */
 
 struct dma_buf;
@@ -213,6 +214,7 @@ struct virtgpu_payload {
  * @fenced: the host is to answer only when the work is done
  * @reported: an error reaches the program that caused it, so that the log need
  *	      not tell it
+ * @lasting: its part of &virtgpu_queue.lasting
  * @fence: signals when the command ends, or NULL
  * @payload: variable part of the request, owned by the command, or NULL
  * @done: called once when the command ended, from any context, interrupts
@@ -235,6 +237,7 @@ struct virtgpu_cmd {
 	u32 used;
 	bool fenced;
 	bool reported;
+	unsigned int lasting;
 	struct virtgpu_fence *fence;
 	struct virtgpu_payload *payload;
 	void (*done)(struct virtgpu_cmd *cmd);
@@ -328,6 +331,10 @@ void virtgpu_encode_cursor(struct virtgpu_cmd *cmd, u32 scanout, u32 id,
  * @answered: commands that the device gave back
  * @watch: runs while the device owns commands
  * @watched: @answered, when @watch last looked
+ * @indirect: a chain takes one descriptor
+ * @lasting: descriptors of commands that the host may answer when it likes
+ * @waiters_lock: protects @waiters and &virtgpu_context.ring_link
+ * @waiters: contexts with jobs that wait for there being fewer, in turn
  * @prods: notifications that @watch repeated, a statistic
  * @space: waiters for a shorter backlog
  */
@@ -347,6 +354,10 @@ struct virtgpu_queue {
 	struct timer_list watch;
 	u64 watched;
 	u64 prods;
+	bool indirect;
+	atomic_t lasting;
+	spinlock_t waiters_lock;
+	struct list_head waiters;
 	wait_queue_head_t space;
 };
 
@@ -360,6 +371,9 @@ void virtgpu_queue_submit(struct virtgpu_cmd *cmd);
 void virtgpu_queue_submit_list(struct virtgpu_queue *queue,
 			       struct list_head *cmds);
 int virtgpu_queue_throttle(struct virtgpu_queue *queue);
+bool virtgpu_queue_reserve(struct virtgpu_cmd *cmd, struct virtgpu_context *ctx);
+void virtgpu_queue_unreserve(struct virtgpu_cmd *cmd);
+void virtgpu_queue_leave(struct virtgpu_queue *queue, struct virtgpu_context *ctx);
 void virtgpu_cmd_start(struct virtgpu_cmd *cmd);
 int virtgpu_cmd_wait(struct virtgpu_cmd *cmd);
 int virtgpu_cmd_run(struct virtgpu_cmd *cmd);
@@ -699,13 +713,14 @@ struct virtgpu_capset {
  * @timelines: fences of each ring
  * @num_rings: how many rings
  * @job_lock: protects @jobs, @num_jobs and @queued_jobs
- * @jobs: submissions that wait for fences, in order
+ * @jobs: submissions that wait for fences, or for room in the ring, in order
  * @num_jobs: how many
  * @had_jobs: there was one
  * @job_work: queues those that need not wait any more
  * @queued_jobs: those, to be freed
  * @free_work: frees them
  * @job_space: waiters for a shorter list
+ * @ring_link: entry in &virtgpu_queue.waiters
  */
 struct virtgpu_context {
 	struct kref refs;
@@ -733,6 +748,7 @@ struct virtgpu_context {
 	struct list_head queued_jobs;
 	struct work_struct free_work;
 	wait_queue_head_t job_space;
+	struct list_head ring_link;
 };
 
 /**

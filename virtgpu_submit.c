@@ -3,9 +3,9 @@
  * Submissions: EXECBUFFER and its dependencies.
  *
  * The fence of a submission exists when the ioctl returns; the commands may
- * have to wait for foreign fences first. They then wait in the context's list
- * of jobs, which keeps the buffers, and everything that the context submits later
- * waits behind them.
+ * have to wait for foreign fences first, or for room in the ring. They then wait in
+ * the context's list of jobs, which keeps the buffers, and everything that the
+ * context submits later waits behind them.
  */
 
 #include <linux/dma-fence-chain.h>
@@ -111,6 +111,22 @@ static void virtgpu_job_dep_signaled(struct dma_fence *fence, struct dma_fence_c
 		queue_work(ctx->vgdev->job_wq, &ctx->job_work);
 }
 
+/* Without a fence the host answers at once. */
+static bool virtgpu_submit_has_room(struct virtgpu_context *ctx, struct virtgpu_cmd *cmd)
+{
+	return !cmd->fence || virtgpu_queue_reserve(cmd, ctx);
+}
+
+static struct virtgpu_job *virtgpu_job_ready_locked(struct virtgpu_context *ctx)
+{
+	struct virtgpu_job *job;
+
+	lockdep_assert_held(&ctx->job_lock);
+
+	job = list_first_entry_or_null(&ctx->jobs, struct virtgpu_job, link);
+	return job && !atomic_read(&job->pending) ? job : NULL;
+}
+
 /*
  * Others wait for the fences of these submissions, with locks that freeing a buffer
  * takes, or for memory: this takes no such lock, and allocates nothing.
@@ -122,8 +138,7 @@ static void virtgpu_job_work(struct work_struct *work)
 
 	/* Off the list only when queued: a submission that finds it empty goes out. */
 	spin_lock_irq(&ctx->job_lock);
-	while ((job = list_first_entry_or_null(&ctx->jobs, struct virtgpu_job, link)) &&
-	       !atomic_read(&job->pending)) {
+	while ((job = virtgpu_job_ready_locked(ctx)) && virtgpu_submit_has_room(ctx, job->cmd)) {
 		virtgpu_queue_submit(job->cmd);
 		virtgpu_job_unhold(job);
 		list_move_tail(&job->link, &ctx->queued_jobs);
@@ -131,6 +146,9 @@ static void virtgpu_job_work(struct work_struct *work)
 	}
 	spin_unlock_irq(&ctx->job_lock);
 
+	/* Whoever makes the next one ready queues this work again. */
+	if (!job)
+		virtgpu_queue_leave(&ctx->vgdev->ctrl, ctx);
 	queue_work(ctx->vgdev->wq, &ctx->free_work);
 	wake_up_all(&ctx->job_space);
 }
@@ -161,6 +179,7 @@ void virtgpu_submit_init_context(struct virtgpu_context *ctx)
 	INIT_LIST_HEAD(&ctx->queued_jobs);
 	INIT_WORK(&ctx->free_work, virtgpu_job_free_work);
 	init_waitqueue_head(&ctx->job_space);
+	INIT_LIST_HEAD(&ctx->ring_link);
 }
 
 /**
@@ -185,6 +204,7 @@ void virtgpu_submit_cancel(struct virtgpu_context *ctx)
 	list_for_each_entry(job, &jobs, link)
 		for (i = 0; i < job->num_deps; i++)
 			dma_fence_remove_callback(job->deps[i], &job->cbs[i].base);
+	virtgpu_queue_leave(&ctx->vgdev->ctrl, ctx);
 	mutex_unlock(&ctx->lock);
 
 	list_for_each_entry_safe(job, next, &jobs, link) {
@@ -500,7 +520,8 @@ static int virtgpu_submit_implicit_deps(struct virtgpu_submit *submit,
 	struct dma_fence *fence;
 	int ret = 0;
 
-	if (!gem->dma_buf && !gem->import_attach)
+	/* Others do not get at the buffer, and one context's submissions are in order. */
+	if (!gem->dma_buf && !gem->import_attach && !READ_ONCE(gem->name))
 		return 0;
 	dma_resv_for_each_fence(&cursor, gem->resv, DMA_RESV_USAGE_READ, fence) {
 		if (virtgpu_fence_is_queued(fence, &submit->ctx->vgdev->ctrl))
@@ -660,7 +681,8 @@ static int virtgpu_submit_job(struct virtgpu_submit *submit)
 	lockdep_assert_held(&submit->ctx->lock);
 
 	/* Also for one that waits for nothing itself but for those before it. */
-	if (!submit->num_deps && list_empty_careful(&submit->ctx->jobs))
+	if (!submit->num_deps && list_empty_careful(&submit->ctx->jobs) &&
+	    (!submit->fence || virtgpu_queue_reserve(submit->cmd, submit->ctx)))
 		return 0;
 
 	job = kzalloc(struct_size(job, cbs, submit->num_deps), GFP_KERNEL_ACCOUNT);

@@ -59,7 +59,6 @@ static int virtgpu_ring_add_locked(struct virtgpu_queue *queue, struct virtgpu_c
 {
 	struct scatterlist req, resp, *sgs[3];
 	unsigned int out = 0, in = 0, length = virtgpu_chain_length(cmd);
-	bool indirect = virtio_has_feature(queue->vq->vdev, VIRTIO_RING_F_INDIRECT_DESC);
 
 	lockdep_assert_held(&queue->lock);
 
@@ -67,7 +66,7 @@ static int virtgpu_ring_add_locked(struct virtgpu_queue *queue, struct virtgpu_c
 	if (length > queue->size)
 		return -E2BIG;
 	/* Asked in vain, virtqueue_add_sgs() notifies the device each time. */
-	if (queue->vq->num_free < (indirect ? 1 : length) && !virtqueue_is_broken(queue->vq))
+	if (queue->vq->num_free < (queue->indirect ? 1 : length) && !virtqueue_is_broken(queue->vq))
 		return -ENOSPC;
 
 	sg_init_one(&req, &cmd->req, cmd->info->req_size);
@@ -301,6 +300,122 @@ int virtgpu_queue_throttle(struct virtgpu_queue *queue)
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_queue_throttle);
 
+/* For what is answered at once: the outputs, and the end of what programs have. */
+static unsigned int virtgpu_lasting_max(const struct virtgpu_queue *queue)
+{
+	unsigned int size = READ_ONCE(queue->size);
+
+	return size - DIV_ROUND_UP(size, 4);
+}
+
+static bool virtgpu_queue_try_reserve(struct virtgpu_queue *queue, struct virtgpu_cmd *cmd)
+{
+	int need = queue->indirect ? 1 : virtgpu_chain_length(cmd);
+	int lasting = atomic_read(&queue->lasting);
+
+	do {
+		if (lasting && lasting + need > virtgpu_lasting_max(queue))
+			return false;
+	} while (!atomic_try_cmpxchg(&queue->lasting, &lasting, lasting + need));
+	cmd->lasting = need;
+	return true;
+}
+
+/* Contexts get room in turn; the one whose turn it is stays on the list until it has it. */
+static void virtgpu_queue_wake_waiter_locked(struct virtgpu_queue *queue)
+{
+	struct virtgpu_context *ctx;
+
+	lockdep_assert_held(&queue->waiters_lock);
+
+	ctx = list_first_entry_or_null(&queue->waiters, struct virtgpu_context, ring_link);
+	if (ctx)
+		queue_work(ctx->vgdev->job_wq, &ctx->job_work);
+}
+
+static bool virtgpu_queue_reserve_locked(struct virtgpu_queue *queue, struct virtgpu_cmd *cmd,
+					 struct virtgpu_context *ctx)
+{
+	lockdep_assert_held(&queue->waiters_lock);
+
+	if (list_empty(&ctx->ring_link))
+		list_add_tail(&ctx->ring_link, &queue->waiters);
+	/* Pairs with virtgpu_queue_unreserve(): one of us sees the other. */
+	smp_mb();
+	if (!list_is_first(&ctx->ring_link, &queue->waiters) ||
+	    !virtgpu_queue_try_reserve(queue, cmd))
+		return false;
+	list_del_init(&ctx->ring_link);
+	virtgpu_queue_wake_waiter_locked(queue);
+	return true;
+}
+
+/**
+ * virtgpu_queue_reserve() - may a command take room in the ring for long?
+ * @cmd: a command that the host may answer when it likes
+ * @ctx: the context that it is of
+ *
+ * A part of the ring is for all others: what a program has the host wait for can stop
+ * neither the outputs nor the end of that program. Any context.
+ *
+ * Return: true: the room is the command's as long as that lives; or false: then
+ * &virtgpu_context.job_work is queued when it is the context's turn. One that has
+ * nothing to queue any more gives its turn away with virtgpu_queue_leave().
+ */
+bool virtgpu_queue_reserve(struct virtgpu_cmd *cmd, struct virtgpu_context *ctx)
+{
+	struct virtgpu_queue *queue = virtgpu_queue_of(cmd);
+	unsigned long flags;
+	bool reserved;
+
+	if (likely(list_empty_careful(&queue->waiters) && virtgpu_queue_try_reserve(queue, cmd)))
+		return true;
+	spin_lock_irqsave(&queue->waiters_lock, flags);
+	reserved = virtgpu_queue_reserve_locked(queue, cmd, ctx);
+	spin_unlock_irqrestore(&queue->waiters_lock, flags);
+	return reserved;
+}
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_queue_reserve);
+
+/**
+ * virtgpu_queue_unreserve() - a command that took room for long has ended
+ * @cmd: the command, with or without
+ *
+ * Any context.
+ */
+void virtgpu_queue_unreserve(struct virtgpu_cmd *cmd)
+{
+	struct virtgpu_queue *queue = virtgpu_queue_of(cmd);
+	unsigned long flags;
+
+	if (!cmd->lasting)
+		return;
+	atomic_sub_return(cmd->lasting, &queue->lasting);
+	if (likely(list_empty_careful(&queue->waiters)))
+		return;
+	spin_lock_irqsave(&queue->waiters_lock, flags);
+	virtgpu_queue_wake_waiter_locked(queue);
+	spin_unlock_irqrestore(&queue->waiters_lock, flags);
+}
+
+/**
+ * virtgpu_queue_leave() - a context does not wait for room any more
+ * @queue: the queue
+ * @ctx: the context, with nothing that is ready to be queued
+ *
+ * Process context.
+ */
+void virtgpu_queue_leave(struct virtgpu_queue *queue, struct virtgpu_context *ctx)
+{
+	spin_lock_irq(&queue->waiters_lock);
+	if (!list_empty(&ctx->ring_link)) {
+		list_del_init(&ctx->ring_link);
+		virtgpu_queue_wake_waiter_locked(queue);
+	}
+	spin_unlock_irq(&queue->waiters_lock);
+}
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_queue_leave);
+
 static void virtgpu_queue_complete(struct virtgpu_queue *queue, struct virtqueue *vq)
 {
 	struct virtgpu_cmd *cmd, *next;
@@ -405,6 +520,8 @@ void virtgpu_queues_early_init(struct virtgpu_device *vgdev)
 		INIT_LIST_HEAD(&queues[i]->backlog);
 		timer_setup(&queues[i]->watch, virtgpu_queue_watch, 0);
 		init_waitqueue_head(&queues[i]->space);
+		spin_lock_init(&queues[i]->waiters_lock);
+		INIT_LIST_HEAD(&queues[i]->waiters);
 	}
 }
 
@@ -413,6 +530,7 @@ static void virtgpu_queue_bind(struct virtgpu_queue *queue, struct virtqueue *vq
 	spin_lock_irq(&queue->lock);
 	queue->vq = vq;
 	queue->size = virtqueue_get_vring_size(vq);
+	queue->indirect = virtio_has_feature(vq->vdev, VIRTIO_RING_F_INDIRECT_DESC);
 	queue->stopped = true;
 	WRITE_ONCE(queue->dead, 0);
 	spin_unlock_irq(&queue->lock);

@@ -158,6 +158,115 @@ static void queue_order(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, virtgpu_queues_idle(host->vgdev));
 }
 
+/* A context that counts how often its jobs are to be queued */
+struct waiter {
+	struct virtgpu_context ctx;
+	unsigned int woken;
+};
+
+static void wake_waiter(struct work_struct *work)
+{
+	container_of(work, struct waiter, ctx.job_work)->woken++;
+}
+
+static struct waiter *new_waiter(struct kunit *test)
+{
+	struct host *host = test->priv;
+	struct waiter *w = kunit_kzalloc(test, sizeof(*w), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, w);
+	w->ctx.vgdev = host->vgdev;
+	INIT_LIST_HEAD(&w->ctx.ring_link);
+	INIT_WORK(&w->ctx.job_work, wake_waiter);
+	return w;
+}
+
+static unsigned int woken(struct kunit *test, struct waiter *w)
+{
+	struct host *host = test->priv;
+	unsigned int n;
+
+	flush_workqueue(host->vgdev->job_wq);
+	n = w->woken;
+	w->woken = 0;
+	return n;
+}
+
+/* Of four descriptors three are for what may last: one command of two. */
+static void queue_reserve(struct kunit *test)
+{
+	struct host *host = test->priv;
+	struct virtgpu_queue *ctrl = &host->vgdev->ctrl;
+	struct waiter *a = new_waiter(test), *b = new_waiter(test);
+	struct log *log = new_log(test);
+	struct virtgpu_cmd *cmds[4];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cmds); i++)
+		cmds[i] = new_cmd(test, log, i + 1);
+	KUNIT_EXPECT_TRUE(test, virtgpu_queue_reserve(cmds[0], &a->ctx));
+	KUNIT_EXPECT_FALSE(test, virtgpu_queue_reserve(cmds[1], &a->ctx));
+	KUNIT_EXPECT_FALSE(test, virtgpu_queue_reserve(cmds[2], &b->ctx));
+	KUNIT_EXPECT_FALSE(test, virtgpu_queue_reserve(cmds[2], &b->ctx));
+	KUNIT_EXPECT_EQ(test, list_count_nodes(&ctrl->waiters), 2);
+
+	/* there is room, and it is the other one's turn */
+	virtgpu_cmd_put(cmds[0]);
+	KUNIT_EXPECT_EQ(test, woken(test, a), 1);
+	KUNIT_EXPECT_EQ(test, woken(test, b), 0);
+	KUNIT_EXPECT_FALSE(test, virtgpu_queue_reserve(cmds[2], &b->ctx));
+	KUNIT_EXPECT_TRUE(test, virtgpu_queue_reserve(cmds[1], &a->ctx));
+	/* who had his turn is the last again */
+	KUNIT_EXPECT_FALSE(test, virtgpu_queue_reserve(cmds[3], &a->ctx));
+	virtgpu_cmd_put(cmds[1]);
+	KUNIT_EXPECT_LE(test, 1, woken(test, b));
+	KUNIT_EXPECT_FALSE(test, virtgpu_queue_reserve(cmds[3], &a->ctx));
+
+	/* a turn that is given away */
+	woken(test, a);
+	virtgpu_queue_leave(ctrl, &b->ctx);
+	KUNIT_EXPECT_EQ(test, woken(test, a), 1);
+	virtgpu_queue_leave(ctrl, &b->ctx);
+	KUNIT_EXPECT_EQ(test, woken(test, a), 0);
+	KUNIT_EXPECT_TRUE(test, virtgpu_queue_reserve(cmds[3], &a->ctx));
+	KUNIT_EXPECT_TRUE(test, list_empty(&ctrl->waiters));
+	KUNIT_EXPECT_EQ(test, atomic_read(&ctrl->lasting), 2);
+	virtgpu_cmd_put(cmds[2]);
+	virtgpu_cmd_put(cmds[3]);
+	KUNIT_EXPECT_EQ(test, atomic_read(&ctrl->lasting), 0);
+}
+
+/* A chain that is longer than the part for it has the ring's own turn. */
+static void queue_reserve_all(struct kunit *test)
+{
+	struct host *host = test->priv;
+	struct virtgpu_queue *ctrl = &host->vgdev->ctrl;
+	struct waiter *a = new_waiter(test), *b = new_waiter(test);
+	struct log *log = new_log(test);
+	struct virtgpu_cmd *small = new_cmd(test, log, 1), *next = new_cmd(test, log, 2);
+	struct virtgpu_cmd *large = virtgpu_cmd_alloc(host->vgdev, VIRTGPU_SUBMIT_3D);
+	struct virtgpu_payload *payload;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, large);
+	payload = virtgpu_payload_alloc(host->vgdev, SZ_64K + 4);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, payload);
+	KUNIT_ASSERT_EQ(test, payload->num_chunks, 2);
+	virtgpu_encode_submit(large, SZ_64K + 4, payload);
+
+	KUNIT_EXPECT_TRUE(test, virtgpu_queue_reserve(small, &a->ctx));
+	KUNIT_EXPECT_FALSE(test, virtgpu_queue_reserve(large, &b->ctx));
+	KUNIT_EXPECT_FALSE(test, virtgpu_queue_reserve(next, &a->ctx));
+	virtgpu_cmd_put(small);
+	KUNIT_EXPECT_EQ(test, woken(test, b), 1);
+	KUNIT_EXPECT_TRUE(test, virtgpu_queue_reserve(large, &b->ctx));
+	KUNIT_EXPECT_EQ(test, atomic_read(&ctrl->lasting), 4);
+	KUNIT_EXPECT_FALSE(test, virtgpu_queue_reserve(next, &a->ctx));
+	virtgpu_cmd_put(large);
+	KUNIT_EXPECT_TRUE(test, virtgpu_queue_reserve(next, &a->ctx));
+	virtgpu_cmd_put(next);
+	KUNIT_EXPECT_EQ(test, atomic_read(&ctrl->lasting), 0);
+}
+
 /* A list is queued in one go, and the host is told once; before that, of nothing. */
 static void queue_list(struct kunit *test)
 {
@@ -574,6 +683,8 @@ static void queue_indirect(struct kunit *test)
 static struct kunit_case queue_cases[] = {
 	KUNIT_CASE(queue_chain),
 	KUNIT_CASE(queue_order),
+	KUNIT_CASE(queue_reserve),
+	KUNIT_CASE(queue_reserve_all),
 	KUNIT_CASE(queue_list),
 	KUNIT_CASE(queue_no_notify),
 	KUNIT_CASE(queue_fence_ids),

@@ -195,6 +195,76 @@ TEST_F_TIMEOUT(silent, a_long_backlog, LONG_TEST)
 	munmap((void *)count, sizeof(*count));
 }
 
+/* More than the ring holds */
+#define RING_FULL	600
+
+static void submit_many(volatile unsigned int *count)
+{
+	int fd = gpu_open(), fence;
+
+	while (*count < RING_FULL && !submit(fd, &fence)) {
+		close(fence);
+		(*count)++;
+	}
+	pause();
+	_exit(1);
+}
+
+/*
+ * What a program has the host wait for, for ever, leaves room in the ring: for the
+ * outputs, for other programs, and for the end of that one.
+ */
+TEST_F_TIMEOUT(silent, nobody_owns_the_ring, LONG_TEST)
+{
+	volatile unsigned int *count;
+	struct kms_fb fbs[2];
+	struct kms_output *o;
+	struct gpu_bo bo;
+	int destroyed;
+	struct kms k;
+	pid_t child;
+
+	count = mmap(NULL, sizeof(*count), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		     -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)count);
+	ASSERT_EQ(0, kms_open(&k));
+	o = kms_connected(&k);
+	ASSERT_TRUE(o);
+	for (int i = 0; i < 2; i++) {
+		ASSERT_EQ(0, kms_fb_create(&k, o->mode.hdisplay, o->mode.vdisplay,
+					   DRM_FORMAT_XRGB8888, &fbs[i]));
+		kms_fb_draw(&fbs[i], i + 1);
+	}
+	ASSERT_EQ(0, kms_show(&k, o, &fbs[0]));
+	destroyed = dev_count("ctx_destroy");
+	ASSERT_EQ(0, dev_faults("submit_3d", "never"));
+	child = fork();
+	ASSERT_LE(0, child);
+	if (!child)
+		submit_many(count);
+	for (int i = 0; i < 600 && *count < RING_FULL; i++)
+		usleep(50000);
+	ASSERT_EQ(RING_FULL, *count);
+
+	for (int i = 1; i < 4; i++) {
+		ASSERT_EQ(0, kms_flip(&k, o, &fbs[i % 2], DRM_MODE_PAGE_FLIP_EVENT, 0));
+		EXPECT_EQ(0, kms_wait_flip(&k));
+		EXPECT_EQ(0, host_diff_fb(o->head, &fbs[i % 2]));
+	}
+	EXPECT_EQ(0, gpu_buffer(self->fd, 65536, &bo));
+	EXPECT_EQ(0, gpu_map(&bo));
+	EXPECT_EQ(0, gpu_close(&bo));
+	EXPECT_EQ(0, kill(child, SIGKILL));
+	EXPECT_EQ(child, waitpid(child, NULL, 0));
+	EXPECT_EQ(destroyed + 1, dev_wait("ctx_destroy", destroyed + 1));
+	ASSERT_EQ(0, dev_clear());
+	EXPECT_EQ(0, gpu_finish(self->fd));
+	for (int i = 0; i < 2; i++)
+		kms_fb_destroy(&fbs[i]);
+	EXPECT_EQ(0, kms_close(&k));
+	munmap((void *)count, sizeof(*count));
+}
+
 /* Unplugged: what was under way ends with an error, at once. */
 TEST_F_TIMEOUT(silent, unplugged_in_flight, LONG_TEST)
 {
