@@ -97,7 +97,7 @@ static void virtgpu_job_free(struct virtgpu_job *job)
 	virtgpu_job_unhold(job);
 	virtgpu_fences_put(job->deps, job->num_deps);
 	virtgpu_bos_put(job->bos, job->num_bos);
-	kfree(job->held);
+	kvfree(job->held);
 	kfree(job);
 }
 
@@ -372,6 +372,7 @@ static int virtgpu_submit_add_dep(struct virtgpu_submit *submit, struct dma_fenc
 						virtgpu_submit_add_one_dep(submit, f);
 		if (ret)
 			break;
+		cond_resched();
 	}
 	dma_fence_put(iter.chain);
 	return ret;
@@ -494,7 +495,8 @@ static int virtgpu_submit_bos(struct virtgpu_submit *submit)
 				     sizeof(*handles));
 	if (IS_ERR(handles))
 		return PTR_ERR(handles);
-	submit->bos = kvmalloc_array(args->num_bo_handles, sizeof(*submit->bos), GFP_KERNEL);
+	submit->bos = kvmalloc_array(args->num_bo_handles, sizeof(*submit->bos),
+				     GFP_KERNEL_ACCOUNT);
 	if (!submit->bos)
 		ret = -ENOMEM;
 
@@ -653,25 +655,40 @@ static int virtgpu_submit_fence(struct virtgpu_submit *submit)
 }
 
 /* The pages must not move away before the submission is queued. */
-static int virtgpu_job_hold(struct virtgpu_job *job, struct virtgpu_submit *submit)
+static int virtgpu_job_hold(struct virtgpu_job *job)
 {
 	unsigned int imports = 0;
 	u32 i;
 
-	for (i = 0; i < submit->num_bos; i++)
-		imports += !!to_virtgpu_object(submit->bos[i])->import;
+	for (i = 0; i < job->num_bos; i++)
+		imports += !!to_virtgpu_object(job->bos[i])->import;
 	if (!imports)
 		return 0;
-	job->held = kmalloc_array(imports, sizeof(*job->held), GFP_KERNEL);
+	job->held = kvmalloc_array(imports, sizeof(*job->held), GFP_KERNEL_ACCOUNT);
 	if (!job->held)
 		return -ENOMEM;
-	for (i = 0; i < submit->num_bos; i++) {
-		struct virtgpu_object *obj = to_virtgpu_object(submit->bos[i]);
+	for (i = 0; i < job->num_bos; i++) {
+		struct virtgpu_object *obj = to_virtgpu_object(job->bos[i]);
 
 		if (obj->import)
 			job->held[job->num_held++] = virtgpu_import_hold(obj);
 	}
 	return 0;
+}
+
+/* The submission keeps its own references as long as it has the buffers' locks. */
+static int virtgpu_job_take_bos(struct virtgpu_job *job, struct virtgpu_submit *submit)
+{
+	if (!submit->num_bos)
+		return 0;
+	job->bos = kvmalloc_array(submit->num_bos, sizeof(*job->bos), GFP_KERNEL_ACCOUNT);
+	if (!job->bos)
+		return -ENOMEM;
+	for (; job->num_bos < submit->num_bos; job->num_bos++) {
+		job->bos[job->num_bos] = submit->bos[job->num_bos];
+		drm_gem_object_get(job->bos[job->num_bos]);
+	}
+	return virtgpu_job_hold(job);
 }
 
 static int virtgpu_submit_job(struct virtgpu_submit *submit)
@@ -690,7 +707,7 @@ static int virtgpu_submit_job(struct virtgpu_submit *submit)
 		return -ENOMEM;
 	job->ctx = submit->ctx;
 	submit->job = job;
-	return virtgpu_job_hold(job, submit);
+	return virtgpu_job_take_bos(job, submit);
 }
 
 /* ---- the point of no return --------------------------------------------- */
@@ -752,13 +769,9 @@ static void virtgpu_submit_wait(struct virtgpu_submit *submit)
 	job->cmd = submit->cmd;
 	job->deps = submit->deps;
 	job->num_deps = submit->num_deps;
-	job->bos = submit->bos;
-	job->num_bos = submit->num_bos;
 	submit->job = NULL;
 	submit->deps = NULL;
 	submit->num_deps = 0;
-	submit->bos = NULL;
-	submit->num_bos = 0;
 
 	atomic_set(&job->pending, job->num_deps + 1);
 	spin_lock_irq(&ctx->job_lock);
@@ -800,6 +813,8 @@ static int virtgpu_submit_emit(struct virtgpu_submit *submit)
 	if (submit->out_fd >= 0) {
 		submit->sync_file = sync_file_create(&submit->fence->base);
 		if (!submit->sync_file) {
+			/* The event is still the submission's, which frees it. */
+			submit->fence->signaled = NULL;
 			virtgpu_fence_complete(submit->fence, -ENOMEM);
 			return -ENOMEM;
 		}

@@ -574,9 +574,13 @@ static int make_rings(struct state *s)
 static int call_ring(struct state *s)
 {
 	struct drm_virtgpu_execbuffer arg = gpu_nop();
+	int fence, ret;
 
 	arg.flags = VIRTGPU_EXECBUF_RING_IDX;
-	return gpu_exec(s->made_fd, &arg);
+	ret = gpu_exec_fence(s->made_fd, &arg, &fence);
+	if (!ret)
+		close(fence);
+	return ret;
 }
 
 /* As the scripted GPU has them */
