@@ -129,7 +129,8 @@ static void virtgpu_cmd_prepare(struct virtgpu_cmd *cmd, struct virtgpu_device *
 	cmd->vgdev = vgdev;
 	cmd->resp = &cmd->resp_inline;
 	cmd->resp_size = cmd->info->resp_size;
-	cmd->resp_inline.hdr.type = 0;
+	/* A bounce buffer shows the host what was there before. */
+	memset(&cmd->resp_inline, 0, sizeof(cmd->resp_inline));
 	refcount_set(&cmd->refs, 1);
 	init_completion(&cmd->completion);
 	memset(&cmd->req, 0, cmd->info->req_size);
@@ -424,11 +425,18 @@ struct virtgpu_payload *virtgpu_payload_alloc(struct virtgpu_device *vgdev, size
 	max_chunks -= VIRTGPU_CHAIN_FIXED;
 
 	need = DIV_ROUND_UP(size, max_chunks);
-	if (need > KMALLOC_MAX_SIZE)
-		return ERR_PTR(-E2BIG);
-	chunk = min_t(size_t, size, max_t(size_t, VIRTGPU_CHUNK_MAX, roundup_pow_of_two(need)));
-	if (chunk > KMALLOC_MAX_SIZE)
-		chunk = KMALLOC_MAX_SIZE;
+	chunk = VIRTGPU_CHUNK_MAX;
+	if (need > chunk) {
+		/* A bounce buffer has a limit of its own. */
+		size_t most = min_t(size_t, KMALLOC_MAX_SIZE, vgdev->max_dma_size);
+
+		/* No memory entry is in two chunks. */
+		most = round_down(most, sizeof(struct virtio_gpu_mem_entry));
+		if (need > most)
+			return ERR_PTR(-E2BIG);
+		chunk = min_t(size_t, most, roundup_pow_of_two(need));
+	}
+	chunk = min(size, chunk);
 
 	n = DIV_ROUND_UP(size, chunk);
 	payload = kmalloc(struct_size(payload, sg, n), GFP_KERNEL_ACCOUNT);

@@ -142,6 +142,7 @@ VISIBLE_IF_KUNIT void virtgpu_read_config(struct virtgpu_device *vgdev)
 	vgdev->has_context_init = virtio_has_feature(vdev, VIRTIO_GPU_F_CONTEXT_INIT);
 	vgdev->has_uuid = virtio_has_feature(vdev, VIRTIO_GPU_F_RESOURCE_UUID);
 	virtgpu_read_blob_alignment(vgdev);
+	vgdev->max_dma_size = virtio_max_dma_size(vdev);
 
 	virtio_cread_le(vdev, struct virtio_gpu_config, num_scanouts, &vgdev->num_scanouts);
 	virtio_cread_le(vdev, struct virtio_gpu_config, num_capsets, &vgdev->num_capsets);

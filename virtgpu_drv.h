@@ -1092,6 +1092,7 @@ int virtgpu_restore(struct virtio_device *vdev);
  *		uses: @dma_dev, or the virtio device itself, which has no IOMMU
  * @dma_parms: of the virtio device, when that is @import_dev
  * @use_dma_api: addresses given to the device must come from the DMA API
+ * @max_dma_size: longest piece of memory that the device can be given, in bytes
  * @has_edid: VIRTIO_GPU_F_EDID was negotiated
  * @has_virgl: VIRTIO_GPU_F_VIRGL was negotiated: contexts and submissions
  * @has_blob: VIRTIO_GPU_F_RESOURCE_BLOB was negotiated
@@ -1155,6 +1156,7 @@ struct virtgpu_device {
 	struct device *import_dev;
 	struct device_dma_parameters dma_parms;
 	bool use_dma_api;
+	size_t max_dma_size;
 	bool has_edid;
 	bool has_virgl;
 	bool has_blob;
