@@ -94,14 +94,18 @@ virtgpu_parse_edid(struct virtgpu_device *vgdev, const struct virtio_gpu_resp_ed
 {
 	u32 size = le32_to_cpu(resp->size);
 	const struct drm_edid *edid;
+	u32 blocks;
 
 	if (size < EDID_LENGTH || size > sizeof(resp->edid)) {
 		drm_dbg_kms(&vgdev->drm, "EDID of %u bytes ignored\n", size);
 		return NULL;
 	}
-	size = min_t(u32, round_down(size, EDID_LENGTH),
-		     EDID_LENGTH * (1 + ((const struct edid *)resp->edid)->extensions));
-	edid = drm_edid_alloc(resp->edid, size);
+	blocks = 1 + ((const struct edid *)resp->edid)->extensions;
+	if (size < EDID_LENGTH * blocks) {
+		drm_dbg_kms(&vgdev->drm, "EDID of %u blocks in %u bytes ignored\n", blocks, size);
+		return NULL;
+	}
+	edid = drm_edid_alloc(resp->edid, EDID_LENGTH * blocks);
 	if (!edid || drm_edid_valid(edid))
 		return edid;
 
