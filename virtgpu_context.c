@@ -91,9 +91,11 @@ int virtgpu_capset_mask(struct virtgpu_device *vgdev, u64 *mask)
 {
 	int ret;
 
-	guard(mutex)(&vgdev->capset_lock);
+	if (mutex_lock_killable(&vgdev->capset_lock))
+		return -ERESTARTSYS;
 	ret = virtgpu_capsets_load_locked(vgdev);
 	*mask = vgdev->capset_mask;
+	mutex_unlock(&vgdev->capset_lock);
 	return ret;
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_capset_mask);

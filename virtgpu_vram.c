@@ -425,13 +425,15 @@ static int virtgpu_vram_vmap(struct drm_gem_object *gem, struct iosys_map *map)
 	if (!(obj->vram->flags & VIRTGPU_BLOB_FLAG_USE_MAPPABLE) || !vgdev->has_host_visible)
 		return -EINVAL;
 
-	guard(mutex)(&vgdev->window_lock);
+	if (mutex_lock_killable(&vgdev->window_lock))
+		return -ERESTARTSYS;
 	ret = virtgpu_vram_map_locked(vgdev, obj);
-	if (ret)
-		return ret;
-	obj->vram->vmap_count++;
-	iosys_map_set_vaddr_iomem(map, (void __iomem __force *)obj->vram->vaddr);
-	return 0;
+	if (!ret) {
+		obj->vram->vmap_count++;
+		iosys_map_set_vaddr_iomem(map, (void __iomem __force *)obj->vram->vaddr);
+	}
+	mutex_unlock(&vgdev->window_lock);
+	return ret;
 }
 
 static void virtgpu_vram_vunmap(struct drm_gem_object *gem, struct iosys_map *map)
@@ -614,6 +616,33 @@ static struct sg_table *virtgpu_vram_no_addresses(struct virtgpu_object *obj, st
 	return sgt ?: ERR_PTR(-ENOMEM);
 }
 
+static struct sg_table *virtgpu_vram_map_addresses_locked(struct virtgpu_object *obj,
+							  struct device *dev,
+							  enum dma_data_direction dir)
+{
+	struct virtgpu_device *vgdev = virtgpu_vram_dev(obj);
+	size_t size = obj->base.base.size;
+	struct sg_table *sgt;
+	dma_addr_t addr;
+	int ret;
+
+	lockdep_assert_held(&vgdev->window_lock);
+
+	ret = virtgpu_vram_map_locked(vgdev, obj);
+	if (ret)
+		return ERR_PTR(ret);
+	addr = dma_map_resource(dev, virtgpu_vram_addr(obj->vram), size, dir,
+				DMA_ATTR_SKIP_CPU_SYNC);
+	if (dma_mapping_error(dev, addr))
+		return ERR_PTR(-EIO);
+	sgt = virtgpu_vram_sgt(addr, size);
+	if (IS_ERR(sgt))
+		dma_unmap_resource(dev, addr, size, dir, DMA_ATTR_SKIP_CPU_SYNC);
+	else
+		obj->vram->vmap_count++;
+	return sgt;
+}
+
 /**
  * virtgpu_vram_map_dma_buf() - let a device use memory of the host
  * @obj: the object
@@ -630,27 +659,15 @@ struct sg_table *virtgpu_vram_map_dma_buf(struct virtgpu_object *obj, struct dev
 					  enum dma_data_direction dir)
 {
 	struct virtgpu_device *vgdev = virtgpu_vram_dev(obj);
-	size_t size = obj->base.base.size;
 	struct sg_table *sgt;
-	dma_addr_t addr;
-	int ret;
 
 	if (!(obj->vram->flags & VIRTGPU_BLOB_FLAG_USE_MAPPABLE) || !vgdev->has_host_visible)
 		return virtgpu_vram_no_addresses(obj, dev);
 
-	guard(mutex)(&vgdev->window_lock);
-	ret = virtgpu_vram_map_locked(vgdev, obj);
-	if (ret)
-		return ERR_PTR(ret);
-	addr = dma_map_resource(dev, virtgpu_vram_addr(obj->vram), size, dir,
-				DMA_ATTR_SKIP_CPU_SYNC);
-	if (dma_mapping_error(dev, addr))
-		return ERR_PTR(-EIO);
-	sgt = virtgpu_vram_sgt(addr, size);
-	if (IS_ERR(sgt))
-		dma_unmap_resource(dev, addr, size, dir, DMA_ATTR_SKIP_CPU_SYNC);
-	else
-		obj->vram->vmap_count++;
+	if (mutex_lock_killable(&vgdev->window_lock))
+		return ERR_PTR(-ERESTARTSYS);
+	sgt = virtgpu_vram_map_addresses_locked(obj, dev, dir);
+	mutex_unlock(&vgdev->window_lock);
 	return sgt;
 }
 
