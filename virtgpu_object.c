@@ -659,7 +659,8 @@ static struct virtgpu_resource *virtgpu_resource_alloc(struct virtgpu_device *vg
 	if (!res)
 		return ERR_PTR(-ENOMEM);
 	res->vgdev = vgdev;
-	res->serial = atomic_long_inc_return(&vgdev->last_serial);
+	/* As much of it as an xarray takes for a value. */
+	res->serial = atomic_long_inc_return(&vgdev->last_serial) & LONG_MAX;
 	res->generation = READ_ONCE(vgdev->generation);
 	kref_get(&obj->refs);
 	res->obj = obj;
