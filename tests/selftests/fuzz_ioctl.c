@@ -215,6 +215,9 @@ static int wait_for_all(pid_t *children)
 		if (!kill(children[i], 0))
 			show_stack(children[i]);
 	}
+	if (system("sed 's/^/# /' /sys/kernel/debug/dri/*/virtgpu_queues"
+		   " /sys/kernel/debug/dma_buf/bufinfo >&2"))
+		fprintf(stderr, "# the kernel does not tell what they wait for\n");
 	return -ETIME;
 }
 
