@@ -72,7 +72,7 @@ check-kcsan: lab
 		TESTS='checkers flip cursor damage gpu_exec gpu_sync gpu_stress gpu_context prime_fence dev_*'
 
 hunt: lab
-	$(Q)$(MAKE) check SETUP='hostile gl-reset fuzz-2d fuzz-gl fuzz-dev'
+	$(Q)$(MAKE) check SETUP='hostile fuzz-2d fuzz-gl fuzz-dev'
 
 # The build of IGT GPU Tools: as IGT says, or Debian's
 conformance: igt = $(or $(IGT),$$($(LAB) path igt))

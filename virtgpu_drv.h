@@ -1128,6 +1128,7 @@ int virtgpu_restore(struct virtio_device *vdev);
  * @job_wq: for submissions that fences have let go; nothing there waits
  * @config_work: finds out what the device has to say
  * @reset_work: resets a device that asks for it
+ * @redraw_work: shows all pictures once more after that
  * @reset_reason: why, for the log
  * @reset_time: of the last one, in jiffies
  * @reset_tries: those in a row that found no memory
@@ -1195,6 +1196,7 @@ struct virtgpu_device {
 	struct workqueue_struct *job_wq;
 	struct work_struct config_work;
 	struct delayed_work reset_work;
+	struct delayed_work redraw_work;
 	const char *reset_reason;
 	unsigned long reset_time;
 	unsigned int reset_tries;

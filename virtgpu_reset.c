@@ -15,8 +15,10 @@
 #include <drm/drm_atomic.h>
 #include <drm/drm_atomic_helper.h>
 #include <drm/drm_drv.h>
+#include <drm/drm_framebuffer.h>
 #include <drm/drm_modeset_helper.h>
 #include <drm/drm_modeset_lock.h>
+#include <drm/drm_plane.h>
 #include <drm/drm_print.h>
 
 #include "virtgpu_drv.h"
@@ -27,6 +29,9 @@
 
 /* One that found no memory is done again so often. */
 #define VIRTGPU_RESET_TRIES 4
+
+/* When a host that draws by OpenGL gets the pictures again. */
+#define VIRTGPU_REDRAW_DELAY (HZ / 4)
 
 /**
  * virtgpu_report_slow() - say once that the host does not answer
@@ -106,6 +111,47 @@ static void virtgpu_reset_again(struct virtgpu_device *vgdev)
 		virtgpu_reset_request(vgdev, "there was no memory for the last reset");
 }
 
+/* ---- pictures that a window lost ---------------------------------------- */
+
+static struct drm_framebuffer *virtgpu_shown_fb(struct drm_plane *plane)
+{
+	struct drm_framebuffer *fb;
+
+	drm_modeset_lock(&plane->mutex, NULL);
+	fb = plane->state ? plane->state->fb : NULL;
+	if (fb)
+		drm_framebuffer_get(fb);
+	drm_modeset_unlock(&plane->mutex);
+	return fb;
+}
+
+/*
+ * With OpenGL, QEMU's window is set up anew in a reset, and may stay black though all
+ * that it was to show was sent: what comes later is shown.
+ */
+static void virtgpu_redraw_work(struct work_struct *work)
+{
+	struct virtgpu_device *vgdev = container_of(work, struct virtgpu_device,
+						    redraw_work.work);
+	struct drm_framebuffer *fb;
+	struct drm_plane *plane;
+
+	drm_for_each_plane(plane, &vgdev->drm) {
+		fb = plane->type == DRM_PLANE_TYPE_PRIMARY ? virtgpu_shown_fb(plane) : NULL;
+		if (!fb)
+			continue;
+		fb->funcs->dirty(fb, NULL, 0, 0, NULL, 0);
+		drm_framebuffer_put(fb);
+	}
+}
+
+static void virtgpu_redraw_later(struct virtgpu_device *vgdev)
+{
+	if (vgdev->has_virgl && vgdev->num_scanouts)
+		queue_delayed_work(system_freezable_wq, &vgdev->redraw_work,
+				   VIRTGPU_REDRAW_DELAY);
+}
+
 /* ---- down and up -------------------------------------------------------- */
 
 /**
@@ -170,6 +216,7 @@ int virtgpu_restore(struct virtio_device *vdev)
 	vgdev->restoring = false;
 	if (ret)
 		virtgpu_report_dark(vgdev, ret);
+	virtgpu_redraw_later(vgdev);
 	return 0;
 }
 
@@ -269,6 +316,7 @@ static void virtgpu_reset_work(struct work_struct *work)
 				    virtgpu_reset_device(vgdev);
 	vgdev->resetting = false;
 	virtgpu_display_resume(vgdev);
+	virtgpu_redraw_later(vgdev);
 	WRITE_ONCE(vgdev->reset_time, jiffies);
 	WRITE_ONCE(vgdev->num_resets, vgdev->num_resets + 1);
 	if (ret)
@@ -316,6 +364,7 @@ void virtgpu_reset_init(struct virtgpu_device *vgdev)
 {
 	INIT_WORK(&vgdev->config_work, virtgpu_config_work);
 	INIT_DELAYED_WORK(&vgdev->reset_work, virtgpu_reset_work);
+	INIT_DELAYED_WORK(&vgdev->redraw_work, virtgpu_redraw_work);
 	vgdev->reset_time = jiffies - VIRTGPU_RESET_INTERVAL;
 }
 
@@ -329,5 +378,6 @@ void virtgpu_reset_stop(struct virtgpu_device *vgdev)
 {
 	disable_work_sync(&vgdev->config_work);
 	disable_delayed_work_sync(&vgdev->reset_work);
+	disable_delayed_work_sync(&vgdev->redraw_work);
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_reset_stop);

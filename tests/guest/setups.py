@@ -112,9 +112,9 @@ SETUPS = {
                 only=('fuzz_ioctl', 'gpu_*', 'gl_*', 'prime_import', 'prime_move'), never=(),
                 debug=('fuzz_ioctl', 'gpu_context', 'gpu_exec', 'gpu_reset', 'gpu_resource',
                        'gpu_sync')),
-    # Once in a while the window stays black after a reset: not understood yet
     'gl-reset': Setup('virtio-gpu-gl-pci,blob=on,hostmem=512M,venus=on', '3D that comes and goes',
-                      gl=True, hunt=True, only=('reset_broken', 'unplug'), never=()),
+                      gl=True, append='UNPLUG_CYCLES=10', only=('reset_broken', 'unplug'),
+                      never=()),
     'dev': Setup(SCRIPTED, 'scripted GPU with all features: it checks what the driver sends',
                  heads=2, scripted=SCRIPT,
                  only=('cursor', 'damage', 'dev_*', 'failnth', 'fuzz_ioctl', 'gpu_caps',
