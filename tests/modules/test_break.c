@@ -59,24 +59,25 @@ static bool test_needs_reset(struct virtio_device *vdev)
 }
 
 /*
- * A device that takes more than one command at a time sees at once that this
- * cannot be; another answers old commands again, which breaks the queue.
+ * The driver makes a descriptor available that is not there. The device sees that
+ * before it uses any, so that it does not write where old ones point.
  *
- * The driver writes the index with each command: what is added here is lost
- * when it comes before the device looks, and is added again.
+ * The driver writes the index with each command, and its entry in the place of this
+ * one: what is lost before the device looks is added again.
  */
 static int test_break_device(struct virtio_device *vdev, struct virtqueue *vq)
 {
 	const struct vring *vring = virtqueue_get_vring(vq);
-	unsigned int too_many = 2 * vring->num;
-	__virtio16 *index = &vring->avail->idx;
+	struct vring_avail *avail = vring->avail;
 	int i;
 
 	for (i = 0; i < TEST_NOTICE_MS; i++) {
 		if (i % 10 == 0) {
-			u16 seen = virtio16_to_cpu(vdev, READ_ONCE(*index));
+			u16 index = virtio16_to_cpu(vdev, READ_ONCE(avail->idx));
 
-			WRITE_ONCE(*index, cpu_to_virtio16(vdev, seen + too_many));
+			avail->ring[index % vring->num] = cpu_to_virtio16(vdev, vring->num);
+			/* the index comes last, as the device expects it */
+			virt_store_release(&avail->idx, cpu_to_virtio16(vdev, index + 1));
 			virtqueue_notify(vq);
 		}
 		if (test_needs_reset(vdev) || virtqueue_is_broken(vq))
