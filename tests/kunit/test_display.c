@@ -149,6 +149,23 @@ static void edid_sizes(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, parse(test, new_edid(test, U32_MAX, 0)));
 }
 
+/*
+ * The base block claims eight extensions, the first of them, by the override of
+ * HDMI 2.1, that there is one: DRM takes the word of either.
+ */
+static void edid_override(struct kunit *test)
+{
+	struct virtio_gpu_resp_edid *resp = new_edid(test, 256, 8);
+	u8 *cta = resp->edid + EDID_LENGTH;
+
+	cta[2] = 7;		/* where the data blocks end */
+	cta[4] = 7 << 5 | 2;	/* an extended one of two bytes */
+	cta[5] = 0x78;		/* HF-EEODB */
+	cta[6] = 1;
+	set_checksum(cta);
+	KUNIT_EXPECT_NULL(test, parse(test, resp));
+}
+
 static void edid_invalid(struct kunit *test)
 {
 	struct virtio_gpu_resp_edid *resp = new_edid(test, 256, 1);
@@ -415,6 +432,7 @@ static struct kunit_case display_cases[] = {
 	KUNIT_CASE(info_changes),
 	KUNIT_CASE(info_odd),
 	KUNIT_CASE(edid_sizes),
+	KUNIT_CASE(edid_override),
 	KUNIT_CASE(edid_invalid),
 	KUNIT_CASE(edid_equal),
 	KUNIT_CASE(mode_valid),

@@ -54,6 +54,18 @@ static void payload_chunks(struct kunit *test)
 	expect_chunks(test, 4, 3 * SZ_64K, 2);
 }
 
+/* No chunk is longer than a piece of memory that the device can be given. */
+static void payload_bounced(struct kunit *test)
+{
+	struct host *host = test->priv;
+
+	host->vgdev->max_dma_size = SZ_128K + 8;
+	expect_chunks(test, 4, 2 * SZ_64K, 2);
+	expect_chunks(test, 4, 2 * SZ_128K, 2);
+	KUNIT_EXPECT_PTR_EQ(test, payload(test, 4, 2 * SZ_128K + 1), ERR_PTR(-E2BIG));
+	expect_chunks(test, 5, 2 * SZ_128K + 1, 3);
+}
+
 static void payload_too_large(struct kunit *test)
 {
 	unsigned int ring;
@@ -89,6 +101,7 @@ static void payload_entries(struct kunit *test)
 
 static struct kunit_case payload_cases[] = {
 	KUNIT_CASE(payload_chunks),
+	KUNIT_CASE(payload_bounced),
 	KUNIT_CASE(payload_too_large),
 	KUNIT_CASE(payload_entries),
 	{}

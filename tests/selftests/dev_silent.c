@@ -7,6 +7,7 @@
 #include <kselftest_harness.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
@@ -192,6 +193,63 @@ TEST_F_TIMEOUT(silent, a_long_backlog, LONG_TEST)
 	EXPECT_LT(FLOOD, *count);
 	EXPECT_EQ(0, gpu_finish(self->fd));
 	EXPECT_EQ(0, gpu_close(&bo));
+	munmap((void *)count, sizeof(*count));
+}
+
+/* Each buffer that is exported is made known to the host, with its UUID. */
+static void export_many(volatile unsigned int *count)
+{
+	int card = dev_card(), fd;
+	struct kms_fb b;
+
+	while (*count < FLOOD && !kms_dumb_create(card, 64, 64, 32, &b) &&
+	       !drmPrimeHandleToFD(card, b.handle, DRM_CLOEXEC, &fd)) {
+		close(fd);
+		kms_dumb_destroy(card, b.handle);
+		(*count)++;
+	}
+	_exit(1);
+}
+
+/* Who exports waits, too, but without a lock that others need for their handles. */
+TEST_F_TIMEOUT(silent, exports_wait_alone, LONG_TEST)
+{
+	volatile unsigned int *count;
+	unsigned int seen;
+	uint64_t start;
+	struct kms_fb b;
+	int card, status;
+	pid_t child;
+
+	count = mmap(NULL, sizeof(*count), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		     -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)count);
+	card = dev_card();
+	ASSERT_LE(0, card);
+	ASSERT_EQ(0, dev_timeout(60000));
+	ASSERT_EQ(0, dev_faults("any", "never"));
+	child = fork();
+	ASSERT_LE(0, child);
+	if (!child)
+		export_many(count);
+	do {
+		seen = *count;
+		usleep(500000);
+	} while (seen != *count || !seen);
+	EXPECT_GT(FLOOD, seen);
+	EXPECT_EQ(0, waitpid(child, &status, WNOHANG));
+
+	start = kms_now_ns();
+	EXPECT_EQ(0, kms_dumb_create(card, 64, 64, 32, &b));
+	kms_dumb_destroy(card, b.handle);
+	EXPECT_GT(5000000000ull, kms_now_ns() - start);
+
+	EXPECT_EQ(0, kill(child, SIGKILL));
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_EQ(SIGKILL, status);
+	ASSERT_EQ(0, dev_clear());
+	EXPECT_EQ(0, gpu_finish(self->fd));
+	close(card);
 	munmap((void *)count, sizeof(*count));
 }
 

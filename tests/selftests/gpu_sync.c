@@ -337,36 +337,77 @@ TEST_F(gpu, fences_between_files)
 
 /* --- fences that belong to a buffer --- */
 
+static int share_by_dma_buf(const struct gpu_bo *bo, int other, uint32_t *handle)
+{
+	int prime, ret;
+
+	if (drmPrimeHandleToFD(bo->fd, bo->handle, DRM_CLOEXEC, &prime))
+		return -errno;
+	ret = drmPrimeFDToHandle(other, prime, handle) ? -errno : 0;
+	close(prime);
+	return ret;
+}
+
+static int share_by_name(const struct gpu_bo *bo, int other, uint32_t *handle)
+{
+	struct drm_gem_flink name = { .handle = bo->handle };
+	struct drm_gem_open opened = {};
+	int ret = kms_ioctl(bo->fd, DRM_IOCTL_GEM_FLINK, &name);
+
+	opened.name = name.name;
+	ret = ret ?: kms_ioctl(other, DRM_IOCTL_GEM_OPEN, &opened);
+	*handle = opened.handle;
+	return ret;
+}
+
 /* Who uses a buffer waits for others whose own turn has not come yet. */
-TEST_F(gpu, a_shared_buffer_keeps_the_order)
+static void check_order(struct __test_metadata *_metadata, int one, int other,
+			int (*share)(const struct gpu_bo *bo, int other, uint32_t *handle))
 {
 	struct drm_virtgpu_execbuffer arg = gpu_nop();
-	int other = gpu_open(), prime, first, second;
+	int first, second;
 	uint32_t handle;
 	struct gate gate;
 	struct gpu_bo bo;
 
-	if (gate_make(&gate)) {
-		close(other);
+	if (gate_make(&gate))
 		SKIP(return, "no vgem module to make a fence with");
-	}
-	ASSERT_EQ(0, gpu_buffer(self->fd, 4096, &bo));
-	ASSERT_EQ(0, drmPrimeHandleToFD(self->fd, bo.handle, DRM_CLOEXEC, &prime));
-	ASSERT_EQ(0, drmPrimeFDToHandle(other, prime, &handle));
+	ASSERT_EQ(0, gpu_buffer(one, 4096, &bo));
+	ASSERT_EQ(0, share(&bo, other, &handle));
 	arg.flags = VIRTGPU_EXECBUF_FENCE_FD_IN;
 	arg.fence_fd = gate.sync_file;
 	arg.bo_handles = (uintptr_t)&bo.handle;
 	arg.num_bo_handles = 1;
-	ASSERT_EQ(0, gpu_exec_fence(self->fd, &arg, &first));
+	ASSERT_EQ(0, gpu_exec_fence(one, &arg, &first));
 	arg = gpu_nop();
 	arg.bo_handles = (uintptr_t)&handle;
 	arg.num_bo_handles = 1;
 	ASSERT_EQ(0, gpu_exec_fence(other, &arg, &second));
 	waits_for(_metadata, &gate, first, second);
-	close(prime);
-	close(other);
 	gpu_close(&bo);
 	gate_free(&gate);
+}
+
+TEST_F(gpu, a_shared_buffer_keeps_the_order)
+{
+	int other = gpu_open();
+
+	ASSERT_LE(0, other);
+	check_order(_metadata, self->fd, other, share_by_dma_buf);
+	close(other);
+}
+
+/* Names are for the primary node. */
+TEST_F(gpu, a_named_buffer_keeps_the_order)
+{
+	int one = kms_open_node(DRM_NODE_PRIMARY, NULL);
+	int other = kms_open_node(DRM_NODE_PRIMARY, NULL);
+
+	ASSERT_LE(0, one);
+	ASSERT_LE(0, other);
+	check_order(_metadata, one, other, share_by_name);
+	close(one);
+	close(other);
 }
 
 /* Whatever uses the buffer through a dma-buf sees what is to be waited for. */
