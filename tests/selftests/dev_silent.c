@@ -73,6 +73,13 @@ static int host_blob(int fd, struct gpu_bo *bo)
 	return gpu_create_blob(fd, &arg, bo);
 }
 
+/* That a child of the test counts with, or MAP_FAILED */
+static volatile unsigned int *shared_count(void)
+{
+	return mmap(NULL, sizeof(unsigned int), PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+}
+
 /* A wait ends with an error, and what was made of it can be closed. */
 TEST_F_TIMEOUT(silent, waits_end, LONG_TEST)
 {
@@ -164,8 +171,7 @@ TEST_F_TIMEOUT(silent, a_long_backlog, LONG_TEST)
 	pid_t child;
 	int status;
 
-	count = mmap(NULL, sizeof(*count), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-		     -1, 0);
+	count = shared_count();
 	ASSERT_NE(MAP_FAILED, (void *)count);
 	ASSERT_EQ(0, gpu_buffer(self->fd, 65536, &bo));
 	ASSERT_EQ(0, gpu_finish(self->fd));
@@ -221,8 +227,7 @@ TEST_F_TIMEOUT(silent, exports_wait_alone, LONG_TEST)
 	int card, status;
 	pid_t child;
 
-	count = mmap(NULL, sizeof(*count), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-		     -1, 0);
+	count = shared_count();
 	ASSERT_NE(MAP_FAILED, (void *)count);
 	card = dev_card();
 	ASSERT_LE(0, card);
@@ -282,8 +287,7 @@ TEST_F_TIMEOUT(silent, nobody_owns_the_ring, LONG_TEST)
 	struct kms k;
 	pid_t child;
 
-	count = mmap(NULL, sizeof(*count), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-		     -1, 0);
+	count = shared_count();
 	ASSERT_NE(MAP_FAILED, (void *)count);
 	ASSERT_EQ(0, kms_open(&k));
 	o = kms_connected(&k);
