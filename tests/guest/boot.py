@@ -35,7 +35,7 @@ SLOW = 6
 # timer that is late can do both. A boot takes some 10 s, and 20 s with checks built in.
 BOOTS = 3
 BOOT_LIMIT = 90
-BOOT_LIMIT_CHECKED = 180
+BOOT_LIMIT_CHECKED = 120
 
 # Why a program was not begun: Job.seconds
 OVER = 'the minutes for all are over (MINUTES)'
