@@ -983,14 +983,15 @@ static void virtgpu_dma_buf_init_obj(struct virtgpu_device *vgdev, struct virtgp
 	mutex_unlock(&vgdev->mapped_lock);
 }
 
-static struct virtgpu_import *virtgpu_import_alloc(struct virtgpu_object *obj)
+static struct virtgpu_import *virtgpu_import_alloc(struct virtgpu_device *vgdev,
+						   struct virtgpu_object *obj)
 {
 	struct virtgpu_import *import = kzalloc(sizeof(*import), GFP_KERNEL);
 
 	if (!import)
 		return NULL;
 	import->obj = obj;
-	virtgpu_timeline_init(&import->timeline, to_virtgpu_device(obj->base.base.dev));
+	virtgpu_timeline_init(&import->timeline, vgdev);
 	spin_lock_init(&import->lock);
 	INIT_LIST_HEAD(&import->resources);
 	INIT_LIST_HEAD(&import->mappings);
@@ -1070,7 +1071,7 @@ struct drm_gem_object *virtgpu_gem_prime_import(struct drm_device *drm, struct d
 	if (IS_ERR(gem))
 		return gem;
 	obj = to_virtgpu_object(gem);
-	obj->import = virtgpu_import_alloc(obj);
+	obj->import = virtgpu_import_alloc(vgdev, obj);
 	if (!obj->import) {
 		kfree(obj);
 		return ERR_PTR(-ENOMEM);

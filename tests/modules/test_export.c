@@ -320,7 +320,7 @@ static void test_buffer_unmap(struct dma_buf_attachment *attach, struct sg_table
 
 	dma_resv_assert_held(attach->dmabuf->resv);
 	buf->stats.unmaps++;
-	if (!left && list_is_singular(&buf->mappings) && test_buffer_is_busy(buf))
+	if (list_is_singular(&buf->mappings) && test_buffer_is_busy(buf))
 		buf->stats.unmapped_busy++;
 	/* A bounce buffer is not to be copied over the poison. */
 	dma_unmap_sgtable(attach->dev, sgt, dir, left ? DMA_ATTR_SKIP_CPU_SYNC : 0);

@@ -108,8 +108,7 @@ struct virtgpu_test_fence {
  * @unmaps: calls of unmap_dma_buf()
  * @moves: moves that were done
  * @moved_mapped: ... of them, those of a buffer that was mapped
- * @unmapped_busy: the only mapping ended, without a move, while fences of others
- *		   were pending
+ * @unmapped_busy: the only mapping ended while fences of others were pending
  * @overdue: fences that did not signal in time for a move
  * @written_late: pages that were written to after the buffer had left them
  */

@@ -166,6 +166,49 @@ TEST_F_TIMEOUT(host, exported_by_a_new_handle, LONG_TEST)
 	EXPECT_EQ(0, kms_close(&self->k));
 }
 
+/*
+ * The host may work on pages longer than it takes it to let go of them: commands end
+ * in any order. The exporter has them back when all is done.
+ */
+TEST_F_TIMEOUT(host, moved_while_the_host_works, LONG_TEST)
+{
+	struct drm_virtgpu_execbuffer exec = gpu_nop();
+	struct virtgpu_test_stats stats;
+	int fd, card, fence, ret;
+	uint32_t handle;
+
+	ASSERT_EQ(0, dev_replug("all"));
+	card = gpu_open();
+	ASSERT_LE(0, card);
+	ASSERT_EQ(0, module_export(WIDTH * HEIGHT * 4, 1, VIRTGPU_TEST_MOVE_MAPPED, &fd));
+	ASSERT_EQ(0, dmabuf_import(card, fd, &handle));
+	exec.bo_handles = (uintptr_t)&handle;
+	exec.num_bo_handles = 1;
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(0, dev_fault("submit_3d", "late 700"));
+		ASSERT_EQ(0, gpu_exec_fence(card, &exec, &fence));
+		EXPECT_EQ(0, gpu_fence_status(fence));
+		EXPECT_EQ(0, module_move(fd, KMS_WAIT_MS));
+		EXPECT_EQ(1, gpu_fence_status(fence));
+		close(fence);
+
+		/* an exporter that does not wait: with bounce buffers we do */
+		ASSERT_EQ(0, dev_fault("submit_3d", "late 700"));
+		ASSERT_EQ(0, gpu_exec_fence(card, &exec, &fence));
+		ret = module_move(fd, 100);
+		EXPECT_TRUE(!ret || ret == -ETIMEDOUT) TH_LOG("%d", ret);
+		EXPECT_EQ(0, gpu_fence_wait(fence, KMS_WAIT_MS));
+		close(fence);
+	}
+	EXPECT_EQ(0, gem_close(card, handle));
+	close(card);
+	EXPECT_EQ(0, module_wait_idle(fd, &stats));
+	EXPECT_EQ(stats.maps, stats.unmaps);
+	EXPECT_EQ(0, stats.unmapped_busy);
+	EXPECT_EQ(0, stats.written_late);
+	close(fd);
+}
+
 /* The exporter gets all of its pages back when the importer is pulled out. */
 TEST_F_TIMEOUT(host, unplugged_while_it_shows, LONG_TEST)
 {
