@@ -549,7 +549,10 @@ static void virtgpu_mapping_detach_locked(struct virtgpu_import *import,
 		cmd = res->detach;
 		cmd->data = mapping;
 		cmd->done = virtgpu_detach_done;
-		/* A host that was reset does not have the pages any more. */
+		/*
+		 * A host that was reset does not have the pages any more. One that has
+		 * made the resource may have them, whatever it said of them.
+		 */
 		if (READ_ONCE(res->generation) != READ_ONCE(vgdev->generation))
 			virtgpu_cmd_fail(cmd, VIRTGPU_LOST);
 		else if (virtgpu_resource_is_refused(res))

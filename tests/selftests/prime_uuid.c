@@ -10,6 +10,7 @@
 
 #include "dev.h"
 #include "gpu.h"
+#include "reset.h"
 #include "share.h"
 
 #define ASSIGN	"resource_assign_uuid"
@@ -199,6 +200,25 @@ TEST_F_TIMEOUT(display, never, LONG_TEST)
 	/* it comes in the end */
 	EXPECT_EQ(0, get_uuid(fd, uuid));
 	EXPECT_EQ(1, dev_count(ASSIGN));
+	unshare(&bo, fd);
+}
+
+/* What the host knows after a reset has other names. */
+TEST_F_TIMEOUT(display, asked_again_after_a_reset, LONG_TEST)
+{
+	uint8_t before[16], after[16];
+	struct kms_fb bo;
+	int fd;
+
+	NEED_MODULE();
+	NEED_DEVICE();
+	ASSERT_EQ(0, shared(&self->k, &bo, &fd));
+	EXPECT_EQ(0, get_uuid(fd, before));
+	ASSERT_EQ(0, host_mark());
+	ASSERT_EQ(0, reset_device(&self->k));
+	EXPECT_EQ(0, get_uuid(fd, after));
+	EXPECT_NE(0, memcmp(before, after, sizeof(after)));
+	EXPECT_TRUE(device_gave(after));
 	unshare(&bo, fd);
 }
 
