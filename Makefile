@@ -68,8 +68,7 @@ check-debug: lab
 # What queues commands, signals fences and submits, under load
 check-kcsan: lab
 	$(Q)$(LAB) kernel kcsan
-	$(Q)$(MAKE) check KERNEL=kcsan SETUP='checkers 2d gl dev' \
-		TESTS='checkers flip cursor damage gpu_exec gpu_sync gpu_stress gpu_context prime_fence dev_*'
+	$(Q)$(MAKE) check KERNEL=kcsan
 
 hunt: lab
 	$(Q)$(MAKE) check SETUP='hostile fuzz-2d fuzz-gl fuzz-dev'

@@ -69,6 +69,15 @@ class Agent:
     def ready(self):
         return all(head.ready for head in self.heads)
 
+    def reconnect(self, head):
+        """QEMU drops who does not keep up with a storm of cursors. False when it has
+        gone itself."""
+        try:
+            self.heads[self.heads.index(head)] = Rfb(head.path)
+        except OSError:
+            return False
+        return True
+
     def pump(self, seconds, enough=lambda: False):
         """Takes in what the RFB servers say: for some time, or until enough."""
         end = time.monotonic() + seconds

@@ -186,7 +186,7 @@ class Guest:
             try:
                 source.readable()
             except ConnectionError:
-                return False
+                return self.agent.reconnect(source)
             return True
         try:
             data = source.recv(65536)

@@ -12,6 +12,7 @@ class Rfb:
     """One output's connection. The pixels of the screen are never asked for."""
 
     def __init__(self, path):
+        self.path = path
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.connect(path)
         self.ready = False

@@ -22,7 +22,8 @@ class Setup:
     scripted: tuple = ()     # options of the scripted GPU (tests/device), if it is one
     only: tuple = ('*',)     # programs that run here (shell patterns) ...
     debug: tuple = ()        # ... of which these are worth the time on a debug kernel,
-    judged: tuple = ('fuzz_ioctl',)     # these on no other, unless they are named
+    judged: tuple = ('fuzz_ioctl',)     # these on no other, unless they are named,
+    racing: tuple = ()       # these on a kernel that looks for data races, ...
     never: tuple = ('timing*', 'crash*', 'reload', 'show*', 'gpu_*', 'gl_*', 'dev_*',
                     'checkers', 'afterwards', 'coverage', 'failnth', 'igt', 'power*',
                     'reset_slow', 'unplug_host')   # ... and do not
@@ -38,6 +39,11 @@ class Setup:
     def is_for_debug(self, program):
         """Whether 'make check' runs it on the debug kernel, which is slow."""
         return self.kernels == 'checked' or any(fnmatch(program, p) for p in self.debug)
+
+    def is_for_races(self, program):
+        """Whether it runs on the kernel that looks for data races: what queues
+        commands, signals fences and submits, in parallel."""
+        return any(fnmatch(program, p) for p in self.racing)
 
     def in_slot(self):
         return self.port or bool(self.scripted)
@@ -67,6 +73,7 @@ SETUPS = {
                 debug=('addfb', 'badinput', 'console', 'cursor', 'failnth_probe', 'flip',
                        'fuzz_ioctl', 'kunit', 'plane', 'prime', 'prime_fence', 'reset',
                        'reset_broken', 'unplug', 'virtgpu'),
+                racing=('cursor', 'damage', 'flip', 'prime_fence', 'reset_broken'),
                 never=(*Setup.never, 'prime_import')),      # as 2d-two does
     '2d-two': Setup('virtio-gpu-pci', 'two devices that share buffers',
                     args=('-device', 'virtio-gpu-pci,id=gpu1'), only=('prime_import',)),
@@ -100,7 +107,7 @@ SETUPS = {
                         kernels='plain', only=('crash_late',), never=()),
     # They report a bug each, so that nothing else can run here
     'checkers': Setup('virtio-gpu-pci', 'controls: the checks of the kernel are alive',
-                      kernels='checked', only=('checkers',), never=()),
+                      kernels='checked', only=('checkers',), racing=('checkers',), never=()),
     # The guest's clock counts instructions: repeatable, but the host is not
     # in step with it, so that programs here cannot ask the agent.
     'icount': Setup('virtio-gpu-pci', 'guest clock counts instructions',
@@ -111,7 +118,8 @@ SETUPS = {
                 'OpenGL, Vulkan and blobs', gl=True,
                 only=('fuzz_ioctl', 'gpu_*', 'gl_*', 'prime_import', 'prime_move'), never=(),
                 debug=('fuzz_ioctl', 'gpu_context', 'gpu_exec', 'gpu_reset', 'gpu_resource',
-                       'gpu_sync')),
+                       'gpu_sync'),
+                racing=('gpu_context', 'gpu_exec', 'gpu_stress', 'gpu_sync')),
     'gl-reset': Setup('virtio-gpu-gl-pci,blob=on,hostmem=512M,venus=on', '3D that comes and goes',
                       gl=True, append='UNPLUG_CYCLES=10', only=('reset_broken', 'unplug'),
                       never=()),
@@ -123,7 +131,8 @@ SETUPS = {
                  never=HOSTILE,
                  debug=('dev_errors', 'dev_exec', 'dev_prime', 'dev_rebuild', 'dev_silent',
                         'failnth', 'fuzz_ioctl', 'prime_export', 'prime_fault', 'prime_move',
-                        'prime_uuid', 'unplug_host')),
+                        'prime_uuid', 'unplug_host'),
+                racing=('dev_errors', 'dev_exec', 'dev_prime', 'dev_silent', 'prime_move')),
     'hostile': Setup(SCRIPTED, 'the same one, doing everything wrong', heads=2, hunt=True,
                      scripted=SCRIPT, only=HOSTILE, never=()),
     'fuzz-2d': Setup('virtio-gpu-pci', 'programs that do everything wrong', hunt=True,
