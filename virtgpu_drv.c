@@ -267,6 +267,7 @@ err_queues:
 	virtgpu_reset_stop(vgdev);
 	virtgpu_queues_abort(vgdev, -ENODEV);
 	virtgpu_queues_fini(vgdev);
+	virtgpu_reset_fini(vgdev);
 	virtgpu_display_stop(vgdev);
 err_free:
 	virtgpu_free(vdev, vgdev->devres);
@@ -283,6 +284,7 @@ static void virtgpu_remove(struct virtio_device *vdev)
 	drm_dev_unplug(&vgdev->drm);
 	virtgpu_queues_fini(vgdev);
 	virtgpu_contexts_lose(vgdev, -ENODEV);
+	virtgpu_reset_fini(vgdev);
 	virtgpu_display_stop(vgdev);
 	virtgpu_display_shutdown(vgdev);
 	virtgpu_imports_unmap_all(vgdev);
@@ -300,6 +302,7 @@ static void __maybe_unused virtgpu_shutdown(struct virtio_device *vdev)
 
 	virtgpu_reset_stop(vgdev);
 	virtgpu_queues_abort(vgdev, -ENODEV);
+	virtgpu_reset_fini(vgdev);
 	virtgpu_display_stop(vgdev);
 }
 

@@ -105,6 +105,7 @@ struct virtgpu_timeline {
  * @link: entry in &virtgpu_timeline.pending
  * @queue: where its command is, or was, in the order of all others; only compared
  * @order: number among the fences of all timelines
+ * @oldest: that of the first fence which its timeline had not signalled then
  * @signaled: called when it has signalled, with &virtgpu_timeline.lock, or NULL
  * @data: for @signaled
  * @emitted: it is a dma_fence and on the timeline
@@ -118,6 +119,7 @@ struct virtgpu_fence {
 	struct list_head link;
 	const struct virtgpu_queue *queue;
 	u64 order;
+	u64 oldest;
 	void (*signaled)(struct virtgpu_fence *fence);
 	void *data;
 	bool emitted;
@@ -1071,6 +1073,7 @@ static inline void virtgpu_debugfs_init(struct virtgpu_device *vgdev) { }
 
 void virtgpu_reset_init(struct virtgpu_device *vgdev);
 void virtgpu_reset_stop(struct virtgpu_device *vgdev);
+void virtgpu_reset_fini(struct virtgpu_device *vgdev);
 void virtgpu_config_changed(struct virtio_device *vdev);
 void virtgpu_reset_request(struct virtgpu_device *vgdev, const char *reason);
 void virtgpu_report_slow(struct virtgpu_device *vgdev, const char *what);

@@ -91,6 +91,7 @@ void virtgpu_fence_emit(struct virtgpu_fence *fence)
 	list_add_tail(&fence->link, &timeline->pending);
 	fence->emitted = true;
 	fence->order = atomic64_inc_return(&virtgpu_fences_emitted);
+	fence->oldest = list_first_entry(&timeline->pending, struct virtgpu_fence, link)->order;
 	spin_unlock_irqrestore(&timeline->lock, flags);
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_fence_emit);
@@ -116,17 +117,19 @@ static const struct virtgpu_fence *to_virtgpu_fence(const struct dma_fence *fenc
 }
 
 /**
- * virtgpu_fence_is_before() - is a fence one of the device that was emitted earlier?
+ * virtgpu_fence_is_before() - does a fence stand for what the device did earlier?
  * @fence: any fence
  * @than: a fence of the device that is emitted
  *
- * Return: true for an earlier fence, which may not have signalled yet.
+ * In a reservation, a fence takes the place of earlier ones of its timeline.
+ *
+ * Return: true for a fence that does not signal before one that was emitted before @than.
  */
 bool virtgpu_fence_is_before(const struct dma_fence *fence, const struct virtgpu_fence *than)
 {
 	const struct virtgpu_fence *ours = to_virtgpu_fence(fence);
 
-	return ours && ours->vgdev == than->vgdev && ours->order < than->order;
+	return ours && ours->vgdev == than->vgdev && ours->oldest < than->order;
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_fence_is_before);
 

@@ -9,6 +9,7 @@
  * of theirs, give VIRTGPU_LOST to the programs.
  */
 
+#include <linux/dma-resv.h>
 #include <linux/pci.h>
 #include <linux/virtio_config.h>
 
@@ -127,7 +128,8 @@ static struct drm_framebuffer *virtgpu_shown_fb(struct drm_plane *plane)
 
 /*
  * With OpenGL, QEMU's window is set up anew in a reset, and may stay black though all
- * that it was to show was sent: what comes later is shown.
+ * that it was to show was sent: what comes later is shown. A picture that is being
+ * drawn comes later by itself.
  */
 static void virtgpu_redraw_work(struct work_struct *work)
 {
@@ -140,7 +142,8 @@ static void virtgpu_redraw_work(struct work_struct *work)
 		fb = plane->type == DRM_PLANE_TYPE_PRIMARY ? virtgpu_shown_fb(plane) : NULL;
 		if (!fb)
 			continue;
-		fb->funcs->dirty(fb, NULL, 0, 0, NULL, 0);
+		if (dma_resv_test_signaled(fb->obj[0]->resv, DMA_RESV_USAGE_WRITE))
+			fb->funcs->dirty(fb, NULL, 0, 0, NULL, 0);
 		drm_framebuffer_put(fb);
 	}
 }
@@ -372,12 +375,24 @@ void virtgpu_reset_init(struct virtgpu_device *vgdev)
  * virtgpu_reset_stop() - no reset any more, and nothing that the device has to say
  * @vgdev: the device, which goes
  *
- * Process context; waits for a reset that is under way.
+ * Process context; waits for a reset that is under way. What draws may wait for commands:
+ * virtgpu_reset_fini() is for when they have ended.
  */
 void virtgpu_reset_stop(struct virtgpu_device *vgdev)
 {
 	disable_work_sync(&vgdev->config_work);
 	disable_delayed_work_sync(&vgdev->reset_work);
-	disable_delayed_work_sync(&vgdev->redraw_work);
+	disable_delayed_work(&vgdev->redraw_work);
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_reset_stop);
+
+/**
+ * virtgpu_reset_fini() - nothing is drawn again any more
+ * @vgdev: the device, after virtgpu_reset_stop() and virtgpu_queues_abort()
+ *
+ * Process context.
+ */
+void virtgpu_reset_fini(struct virtgpu_device *vgdev)
+{
+	disable_delayed_work_sync(&vgdev->redraw_work);
+}

@@ -523,7 +523,8 @@ static int virtgpu_submit_implicit_deps(struct virtgpu_submit *submit,
 	int ret = 0;
 
 	/* Others do not get at the buffer, and one context's submissions are in order. */
-	if (!gem->dma_buf && !gem->import_attach && !READ_ONCE(gem->name))
+	if (!gem->dma_buf && !gem->import_attach && !READ_ONCE(gem->name) &&
+	    READ_ONCE(gem->handle_count) <= 1)
 		return 0;
 	dma_resv_for_each_fence(&cursor, gem->resv, DMA_RESV_USAGE_READ, fence) {
 		if (virtgpu_fence_is_queued(fence, &submit->ctx->vgdev->ctrl))
@@ -841,6 +842,9 @@ static int virtgpu_submit_commit(struct virtgpu_submit *submit)
 		else
 			virtgpu_queue_submit(submit->cmd);
 		submit->cmd = NULL;
+	} else {
+		/* It may have asked for room, and has nothing to queue. */
+		queue_work(ctx->vgdev->job_wq, &ctx->job_work);
 	}
 	mutex_unlock(&ctx->lock);
 	return ret;

@@ -127,7 +127,7 @@ static void fence_before(struct kunit *test)
 {
 	struct virtgpu_timeline *one = new_timeline(test), *two = new_timeline(test);
 	struct virtgpu_timeline *others = new_timeline(test);
-	struct virtgpu_fence *first, *second, *foreign;
+	struct virtgpu_fence *first, *second, *third, *fourth, *foreign;
 	struct dma_fence *stub = dma_fence_get_stub();
 
 	others->vgdev = (const struct virtgpu_device *)test;
@@ -139,11 +139,23 @@ static void fence_before(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, virtgpu_fence_is_before(&second->base, second));
 	KUNIT_EXPECT_FALSE(test, virtgpu_fence_is_before(&foreign->base, second));
 	KUNIT_EXPECT_FALSE(test, virtgpu_fence_is_before(stub, second));
+
+	/* a later one does not signal before the first of its timeline, ... */
+	emit(test, one, &third, 1);
+	KUNIT_EXPECT_TRUE(test, virtgpu_fence_is_before(&third->base, second));
+	/* ... which is nothing to one that comes when that has signalled */
 	virtgpu_fence_complete(first, 0);
+	virtgpu_fence_complete(third, 0);
+	emit(test, one, &fourth, 1);
+	KUNIT_EXPECT_FALSE(test, virtgpu_fence_is_before(&fourth->base, second));
+
 	virtgpu_fence_complete(second, 0);
 	virtgpu_fence_complete(foreign, 0);
+	virtgpu_fence_complete(fourth, 0);
 	virtgpu_fence_put(first);
 	virtgpu_fence_put(second);
+	virtgpu_fence_put(third);
+	virtgpu_fence_put(fourth);
 	virtgpu_fence_put(foreign);
 	dma_fence_put(stub);
 }

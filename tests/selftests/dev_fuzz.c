@@ -276,7 +276,7 @@ static void print_figures(void)
 		figure("commands to a host that makes faults at random",
 		       sum(answer, "commands"));
 	if (!host_device(answer, sizeof(answer), "faults"))
-		figure("faults of a host at random", sum(answer, NULL));
+		figure("faults of a host at random", sum(answer, NULL) - sum(answer, "none"));
 	figure_most("ms of the slowest call beside random faults", slowest_ms());
 }
 
