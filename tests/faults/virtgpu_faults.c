@@ -216,6 +216,8 @@ static int racer(void *unused)
 {
 	while (!kthread_should_stop()) {
 		raced++;
+		/* each time, in memory */
+		barrier();
 		cond_resched();
 	}
 	return 0;
@@ -230,6 +232,8 @@ static int race(void)
 		return PTR_ERR(other);
 	while (time_before(jiffies, end)) {
 		raced++;
+		/* each time, in memory */
+		barrier();
 		cond_resched();
 	}
 	return kthread_stop(other);
