@@ -122,8 +122,10 @@ void fuzz_start(uint32_t new_seed, uint32_t new_rate)
 	commands = 0;
 	for (unsigned int i = 0; i < NUM_CHANGES; i++)
 		changes[i] = 0;
-	if (rate)
+	if (rate) {
+		log_lies();
 		return;
+	}
 	config_tell_truth();
 	display_init();
 	config_event();

@@ -9,6 +9,7 @@
 
 static FILE *file;
 static bool quiet;
+static bool lies;
 static unsigned long lines;
 static unsigned int broken;
 static char last_broken[256];
@@ -92,12 +93,18 @@ void log_flush(void)
 		fflush(file);
 }
 
+/* From now on the guest does not know what there is: it cannot keep the rules. */
+void log_lies(void)
+{
+	lies = true;
+}
+
 void violation(const char *fmt, ...)
 {
 	struct text t = {};
 	va_list args;
 
-	broken++;
+	broken += !lies;
 	va_start(args, fmt);
 	vsnprintf(last_broken, sizeof(last_broken), fmt, args);
 	va_end(args);
@@ -105,7 +112,7 @@ void violation(const char *fmt, ...)
 	text_string(&t, "violation", last_broken, sizeof(last_broken));
 	if (file)
 		fprintf(file, "{\"n\":%lu,\"t_us\":%" PRIu64 ",%s}\n", ++lines, now_us(), t.s + 1);
-	fprintf(stderr, "violation: %s\n", last_broken);
+	fprintf(stderr, "%s: %s\n", lies ? "after a lie" : "violation", last_broken);
 }
 
 unsigned int violations(const char **last)

@@ -30,6 +30,8 @@ void log_line(const char *fmt, ...) PRINTF(1, 2);
 void log_flush(void);
 void log_quiet(bool quiet);
 
+void log_lies(void);
+
 void violation(const char *fmt, ...) PRINTF(1, 2);
 unsigned int violations(const char **last);
 

@@ -155,9 +155,12 @@ class Device:
         if self.crashed:
             return Result(name, 'fail', self.crashed)
         with open(self.said_path, encoding='utf-8') as file:
-            said = [line.strip() for line in file if line.startswith('violation: ')]
+            lines = [line.strip() for line in file]
+        said = [line for line in lines if line.startswith('violation: ')]
         if said:
             return Result(name, 'fail', f'{len(said)} of them, the last: {said[-1]}')
+        if any(line.startswith('after a lie: ') for line in lines):
+            return Result(name, 'skip', 'the device has told lies, and saw what comes of that')
         return Result(name, 'pass')
 
     def kill(self):
