@@ -80,6 +80,18 @@ static volatile unsigned int *shared_count(void)
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 }
 
+/* How far a child has come when it comes no further */
+static unsigned int at_a_standstill(volatile unsigned int *count)
+{
+	unsigned int seen;
+
+	do {
+		seen = *count;
+		usleep(500000);
+	} while (seen != *count || !seen);
+	return seen;
+}
+
 /* A wait ends with an error, and what was made of it can be closed. */
 TEST_F_TIMEOUT(silent, waits_end, LONG_TEST)
 {
@@ -166,7 +178,6 @@ static void flood(const struct gpu_bo *bo, volatile unsigned int *count)
 TEST_F_TIMEOUT(silent, a_long_backlog, LONG_TEST)
 {
 	volatile unsigned int *count;
-	unsigned int seen;
 	struct gpu_bo bo;
 	pid_t child;
 	int status;
@@ -182,11 +193,7 @@ TEST_F_TIMEOUT(silent, a_long_backlog, LONG_TEST)
 		ASSERT_LE(0, child);
 		if (!child)
 			flood(&bo, count);
-		do {
-			seen = *count;
-			usleep(500000);
-		} while (seen != *count || !seen);
-		EXPECT_GT(FLOOD, seen);
+		EXPECT_GT(FLOOD, at_a_standstill(count));
 		EXPECT_EQ(0, waitpid(child, &status, WNOHANG));
 		if (killed) {
 			ASSERT_EQ(0, kill(child, SIGKILL));
@@ -221,7 +228,6 @@ static void export_many(volatile unsigned int *count)
 TEST_F_TIMEOUT(silent, exports_wait_alone, LONG_TEST)
 {
 	volatile unsigned int *count;
-	unsigned int seen;
 	uint64_t start;
 	struct kms_fb b;
 	int card, status;
@@ -237,11 +243,7 @@ TEST_F_TIMEOUT(silent, exports_wait_alone, LONG_TEST)
 	ASSERT_LE(0, child);
 	if (!child)
 		export_many(count);
-	do {
-		seen = *count;
-		usleep(500000);
-	} while (seen != *count || !seen);
-	EXPECT_GT(FLOOD, seen);
+	EXPECT_GT(FLOOD, at_a_standstill(count));
 	EXPECT_EQ(0, waitpid(child, &status, WNOHANG));
 
 	start = kms_now_ns();
