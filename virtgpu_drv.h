@@ -573,6 +573,7 @@ bool virtgpu_resource_has_failed(const struct virtgpu_resource *res);
 bool virtgpu_resource_is_refused(const struct virtgpu_resource *res);
 int virtgpu_resources_rebuild(struct virtgpu_device *vgdev, struct list_head *cmds);
 int virtgpu_imports_rebuild(struct virtgpu_device *vgdev);
+void virtgpu_resources_wait_rebuilt(struct virtgpu_device *vgdev);
 void virtgpu_resources_unmap_lost(struct virtgpu_device *vgdev);
 void virtgpu_resource_put(struct virtgpu_resource *res);
 static inline struct virtgpu_resource *virtgpu_resource_get(struct virtgpu_resource *res)
@@ -1136,6 +1137,7 @@ int virtgpu_restore(struct virtio_device *vdev);
  * @reset_time: of the last one, in jiffies
  * @reset_tries: those in a row that found no memory
  * @reset_starved: the one under way did not
+ * @rebuilding: commands that make resources again and are not answered
  * @num_resets: how many there were
  * @generation: another number each time that the device begins with nothing
  * @resetting: freezing and restoring is for @reset_work
@@ -1204,6 +1206,7 @@ struct virtgpu_device {
 	unsigned long reset_time;
 	unsigned int reset_tries;
 	bool reset_starved;
+	atomic_t rebuilding;
 	unsigned int num_resets;
 	unsigned int generation;
 	bool resetting;

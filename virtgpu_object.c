@@ -11,6 +11,7 @@
 #include <linux/dma-mapping.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 
 #include <drm/drm_drv.h>
 #include <drm/drm_prime.h>
@@ -18,6 +19,9 @@
 
 #include "virtgpu_drv.h"
 #include "virtgpu_kunit.h"
+
+/* How long the outputs wait, after a reset, for what they show to be made again. */
+#define VIRTGPU_REBUILD_MAX HZ
 
 /* ---- memory entries ----------------------------------------------------- */
 
@@ -905,11 +909,14 @@ static void virtgpu_resource_lose(struct virtgpu_resource *res, int error)
 
 static void virtgpu_resource_rebuilt(struct virtgpu_cmd *cmd)
 {
-	if (!cmd->error)
-		return;
-	if (virtgpu_cmd_creates(cmd))
+	struct virtgpu_device *vgdev = cmd->vgdev;
+
+	if (cmd->error && virtgpu_cmd_creates(cmd))
 		virtgpu_resource_uncreate(cmd->res);
-	virtgpu_resource_fail(cmd->res, cmd->error);
+	if (cmd->error)
+		virtgpu_resource_fail(cmd->res, cmd->error);
+	if (atomic_dec_and_test(&vgdev->rebuilding))
+		wake_up_var(&vgdev->rebuilding);
 }
 
 /* Are the pages of a resource where the host was told, with the reservation lock? */
@@ -942,6 +949,8 @@ static int virtgpu_resource_rebuild_locked(struct virtgpu_resource *res, struct 
 		cmd->done = virtgpu_resource_rebuilt;
 		if (ret)
 			virtgpu_cmd_put(cmd);
+		else
+			atomic_inc(&vgdev->rebuilding);
 	}
 	if (ret && moved)
 		virtgpu_resource_drop_detach(res);
@@ -1066,6 +1075,19 @@ int virtgpu_resources_rebuild(struct virtgpu_device *vgdev, struct list_head *cm
 int virtgpu_imports_rebuild(struct virtgpu_device *vgdev)
 {
 	return virtgpu_resources_each(vgdev, virtgpu_resource_rebuild_import, NULL);
+}
+
+/**
+ * virtgpu_resources_wait_rebuilt() - wait for what the host says of what was made again
+ * @vgdev: the device, with queues that are started
+ *
+ * What it refuses is not to be used, by the outputs first of all. Process context; a
+ * host that is slow is waited for no longer than VIRTGPU_REBUILD_MAX.
+ */
+void virtgpu_resources_wait_rebuilt(struct virtgpu_device *vgdev)
+{
+	wait_var_event_timeout(&vgdev->rebuilding, !atomic_read(&vgdev->rebuilding),
+			       min_t(unsigned long, virtgpu_timeout(), VIRTGPU_REBUILD_MAX));
 }
 
 static int virtgpu_resource_unmap_lost(struct virtgpu_resource *res, struct list_head *unused)

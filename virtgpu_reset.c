@@ -204,6 +204,7 @@ int virtgpu_restore(struct virtio_device *vdev)
 	virtgpu_queues_start(vgdev, &cmds);
 	virtgpu_reset_note(vgdev, virtgpu_imports_rebuild(vgdev));
 	virtgpu_resources_unmap_lost(vgdev);
+	virtgpu_resources_wait_rebuilt(vgdev);
 
 	if (vgdev->resetting)
 		return 0;

@@ -129,7 +129,7 @@ SETUPS = {
                        'gpu_context', 'plane', 'prime', 'prime_export', 'prime_fault',
                        'prime_large', 'prime_move', 'prime_uuid', 'reset_slow', 'unplug_host'),
                  never=HOSTILE,
-                 debug=('dev_errors', 'dev_exec', 'dev_prime', 'dev_silent',
+                 debug=('dev_errors', 'dev_exec', 'dev_prime', 'dev_rebuild', 'dev_silent',
                         'failnth', 'fuzz_ioctl', 'prime_export', 'prime_fault', 'prime_move',
                         'prime_uuid', 'unplug_host'),
                 racing=('dev_errors', 'dev_exec', 'dev_prime', 'dev_silent', 'prime_move')),
