@@ -90,6 +90,27 @@ static int driver_text(unsigned long *start, unsigned long *end)
 	return ret;
 }
 
+/* Where a function of the kernel's own is: up to the symbol that follows. */
+static int kernel_text(const char *function, unsigned long *start, unsigned long *end)
+{
+	unsigned long address;
+	char name[128];
+	FILE *f = fopen("/proc/kallsyms", "r");
+
+	if (!f)
+		return -errno;
+	*start = 0;
+	*end = 0;
+	while (!*end && fscanf(f, "%lx %*c %127s%*[^\n]", &address, name) == 2) {
+		if (!strcmp(name, function))
+			*start = address;
+		else if (*start && address > *start)
+			*end = address;
+	}
+	fclose(f);
+	return *end ? 0 : -ENOENT;
+}
+
 static int set_failslab(const char *setting, const char *format, unsigned long value)
 {
 	char path[80], text[32];
@@ -102,13 +123,19 @@ static int set_failslab(const char *setting, const char *format, unsigned long v
 /*
  * One allocation of the driver's fails, in whatever thread: each is the one with a
  * probability of @percent. 0 takes it back.
+ *
+ * Those for an interrupt's files in /proc are spared, as in virtgpu_spare: its
+ * pause is one of fail-nth, which a probability does not heed.
  */
 int faults_of_driver(unsigned int percent)
 {
-	unsigned long start = 0, end = -1UL;
-	int ret = percent ? driver_text(&start, &end) : 0;
+	unsigned long start = 0, end = -1UL, spared = 0, spared_end = 0;
+	int ret = percent ? driver_text(&start, &end) ?:
+			    kernel_text("register_irq_proc", &spared, &spared_end) : 0;
 
 	return ret ?: set_failslab("probability", "%lu", 0) ?:
+	       set_failslab("reject-start", "%#lx", spared) ?:
+	       set_failslab("reject-end", "%#lx", spared_end) ?:
 	       set_failslab("require-start", "%#lx", start) ?:
 	       set_failslab("require-end", "%#lx", end) ?:
 	       set_failslab("times", "%lu", 1) ?:
