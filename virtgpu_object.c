@@ -328,8 +328,11 @@ static struct sg_table *virtgpu_object_get_addresses(struct virtgpu_object *obj,
 	return smp_load_acquire(&obj->sgt);
 }
 
-static void virtgpu_sgt_sync_for_device(struct device *dev, struct sg_table *sgt,
-					size_t offset, size_t len)
+typedef void (*virtgpu_sync_range)(struct device *dev, dma_addr_t addr, unsigned long offset,
+				   size_t len, enum dma_data_direction dir);
+
+static void virtgpu_sgt_sync_range(struct device *dev, struct sg_table *sgt, size_t offset,
+				   size_t len, virtgpu_sync_range sync)
 {
 	struct scatterlist *sg;
 	unsigned int i;
@@ -342,13 +345,38 @@ static void virtgpu_sgt_sync_for_device(struct device *dev, struct sg_table *sgt
 			continue;
 		}
 		part = min(len, size - offset);
-		dma_sync_single_range_for_device(dev, sg_dma_address(sg), offset, part,
-						 DMA_BIDIRECTIONAL);
+		sync(dev, sg_dma_address(sg), offset, part, DMA_BIDIRECTIONAL);
 		len -= part;
 		if (!len)
 			break;
 		offset = 0;
 	}
+}
+
+/*
+ * With CONFIG_DMABUF_DEBUG importers are shown a table without the lengths of the
+ * pages, by which dma_sync_sgtable_for_device() goes.
+ */
+static bool virtgpu_sgt_has_addresses_only(const struct sg_table *sgt)
+{
+	return !sgt->sgl->length;
+}
+
+static void virtgpu_sgt_sync_for_device(struct device *dev, struct sg_table *sgt,
+					size_t offset, size_t len, size_t size)
+{
+	if (len == size && !virtgpu_sgt_has_addresses_only(sgt))
+		dma_sync_sgtable_for_device(dev, sgt, DMA_BIDIRECTIONAL);
+	else
+		virtgpu_sgt_sync_range(dev, sgt, offset, len, dma_sync_single_range_for_device);
+}
+
+static void virtgpu_sgt_sync_for_cpu(struct device *dev, struct sg_table *sgt, size_t size)
+{
+	if (!virtgpu_sgt_has_addresses_only(sgt))
+		dma_sync_sgtable_for_cpu(dev, sgt, DMA_BIDIRECTIONAL);
+	else
+		virtgpu_sgt_sync_range(dev, sgt, 0, size, dma_sync_single_range_for_cpu);
 }
 
 /**
@@ -370,10 +398,9 @@ void virtgpu_object_sync_for_device(struct virtgpu_object *obj, size_t offset, s
 	if (!virtgpu_object_needs_sync(obj) || !drm_dev_enter(&vgdev->drm, &idx))
 		return;
 	sgt = virtgpu_object_get_addresses(obj, &mapping);
-	if (sgt && len == obj->base.base.size)
-		dma_sync_sgtable_for_device(vgdev->import_dev, sgt, DMA_BIDIRECTIONAL);
-	else if (sgt)
-		virtgpu_sgt_sync_for_device(vgdev->import_dev, sgt, offset, len);
+	if (sgt)
+		virtgpu_sgt_sync_for_device(vgdev->import_dev, sgt, offset, len,
+					    obj->base.base.size);
 	virtgpu_mapping_put(mapping);
 	drm_dev_exit(idx);
 }
@@ -1282,7 +1309,7 @@ void virtgpu_object_sync_for_cpu(struct virtgpu_object *obj, int writes)
 	if (!virtgpu_object_is_shown(obj, writes)) {
 		sgt = virtgpu_object_get_addresses(obj, &mapping);
 		if (sgt)
-			dma_sync_sgtable_for_cpu(vgdev->import_dev, sgt, DMA_BIDIRECTIONAL);
+			virtgpu_sgt_sync_for_cpu(vgdev->import_dev, sgt, obj->base.base.size);
 		virtgpu_mapping_put(mapping);
 		/* Whoever else waited for these writes may read from now on. */
 		smp_store_release(&obj->shown, writes);
