@@ -84,7 +84,7 @@ SETUPS = {
     '2d-swiotlb': Setup('virtio-gpu-pci,iommu_platform=on', 'all memory goes by bounce buffers',
                         append='swiotlb=force UNPLUG_CYCLES=2',
                         only=(*SHARING, 'prime_move', 'unplug', 'virtgpu'),
-                        debug=('prime', 'prime_move')),
+                        debug=('prime', 'prime_import', 'prime_move')),
     '2d4': Setup('virtio-gpu-pci', 'four outputs, no 3D', heads=4,
                  only=('hotplug', 'lease', 'outputs', 'plane')),
     # Its GPU is not reset in a sleep; that of the other set-ups is
