@@ -723,6 +723,7 @@ static int virtgpu_output_init(struct virtgpu_device *vgdev, unsigned int index)
 	output->index = index;
 	INIT_LIST_HEAD(&output->batch);
 	INIT_LIST_HEAD(&output->cursor.pending);
+	INIT_LIST_HEAD(&output->cursor.later);
 
 	output->primary = virtgpu_plane_create(vgdev, output, DRM_PLANE_TYPE_PRIMARY);
 	if (IS_ERR(output->primary))

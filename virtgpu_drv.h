@@ -878,11 +878,16 @@ struct virtgpu_damage {
 
 /**
  * struct virtgpu_cursor - the cursor of a CRTC as the host shows it
- * @lock: protects all below; taken in completions
+ * @lock: protects all below but @moves, which only falls without it; taken in
+ *	  completions
  * @transfer: the transfer of the newest image while it is under way, else
  *	      NULL; only compared with, never dereferenced
  * @pending: commands reserved for UPDATE_CURSOR when @transfer has ended
  * @scanouts: where that shows the cursor
+ * @moves: MOVE_CURSOR commands that have not ended
+ * @moved: the position is newer than what they tell
+ * @later: commands reserved for MOVE_CURSOR when they have
+ * @move_scanouts: where these move it
  * @x: position on the CRTC in pixels, may be negative
  * @y: position on the CRTC in pixels, may be negative
  * @hot_x: hotspot in the image, in pixels
@@ -897,6 +902,10 @@ struct virtgpu_cursor {
 	struct virtgpu_cmd *transfer;
 	struct list_head pending;
 	unsigned long scanouts;
+	atomic_t moves;
+	bool moved;
+	struct list_head later;
+	unsigned long move_scanouts;
 	int x;
 	int y;
 	u32 hot_x;

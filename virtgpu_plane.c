@@ -752,13 +752,15 @@ static void virtgpu_cursor_copy(struct virtgpu_cursor *cursor, struct virtgpu_pl
 	virtgpu_object_sync_for_device(cursor->obj, 0, cursor->obj->base.base.size);
 }
 
-/* Forget an image that is still on its way. */
+/* Forget an image that is still on its way, and a position. */
 static void virtgpu_cursor_cancel_locked(struct virtgpu_cursor *cursor)
 {
 	lockdep_assert_held(&cursor->lock);
 
 	cursor->transfer = NULL;
 	virtgpu_cmd_unreserve(&cursor->pending);
+	cursor->moved = false;
+	virtgpu_cmd_unreserve(&cursor->later);
 }
 
 /* The image is at the host, or an image that is out of date by now. */
@@ -840,14 +842,59 @@ static void virtgpu_cursor_set_image(struct virtgpu_output *output,
 	virtgpu_queue_submit(cmd);
 }
 
-static void virtgpu_cursor_move(struct virtgpu_output *output, struct virtgpu_plane_state *vgps)
+static void virtgpu_cursor_moved(struct virtgpu_cmd *move);
+
+static void virtgpu_cursor_send_move_locked(struct virtgpu_output *output,
+					    struct list_head *reserved)
 {
 	struct virtgpu_device *vgdev = to_virtgpu_device(output->crtc.dev);
 	struct virtgpu_cursor *cursor = &output->cursor;
-	unsigned long scanouts = output->scanouts;
 	struct virtgpu_cmd *cmd;
 	LIST_HEAD(cmds);
 	unsigned int i;
+
+	lockdep_assert_held(&cursor->lock);
+
+	cursor->moved = false;
+	for_each_set_bit(i, &cursor->move_scanouts, VIRTIO_GPU_MAX_SCANOUTS) {
+		cmd = virtgpu_cmd_take(vgdev, reserved, VIRTGPU_MOVE_CURSOR);
+		if (!cmd)
+			break;
+		virtgpu_encode_cursor(cmd, i, cursor->image->id, cursor->x, cursor->y, 0, 0);
+		cmd->done = virtgpu_cursor_moved;
+		cmd->data = output;
+		atomic_inc(&cursor->moves);
+		list_add_tail(&cmd->link, &cmds);
+	}
+	virtgpu_queue_submit_list(&vgdev->cursorq, &cmds);
+}
+
+/*
+ * The host has the position, or one that is out of date by now. A command fails while
+ * it is submitted, with the lock held, or in a reset: then all is shown again.
+ */
+static void virtgpu_cursor_moved(struct virtgpu_cmd *move)
+{
+	struct virtgpu_output *output = move->data;
+	struct virtgpu_cursor *cursor = &output->cursor;
+	unsigned long flags;
+
+	if (move->error) {
+		atomic_dec(&cursor->moves);
+		return;
+	}
+	spin_lock_irqsave(&cursor->lock, flags);
+	if (atomic_dec_and_test(&cursor->moves) && cursor->moved) {
+		virtgpu_cursor_send_move_locked(output, &cursor->later);
+		virtgpu_cmd_unreserve(&cursor->later);
+	}
+	spin_unlock_irqrestore(&cursor->lock, flags);
+}
+
+/* Positions that the host has no time for are skipped: it is told the last one. */
+static void virtgpu_cursor_move(struct virtgpu_output *output, struct virtgpu_plane_state *vgps)
+{
+	struct virtgpu_cursor *cursor = &output->cursor;
 
 	/* An image that was lost in a reset was hidden. */
 	if (!cursor->image)
@@ -856,15 +903,14 @@ static void virtgpu_cursor_move(struct virtgpu_output *output, struct virtgpu_pl
 	spin_lock_irq(&cursor->lock);
 	cursor->x = vgps->base.crtc_x;
 	cursor->y = vgps->base.crtc_y;
-	for_each_set_bit(i, &scanouts, VIRTIO_GPU_MAX_SCANOUTS) {
-		cmd = virtgpu_cmd_take(vgdev, &vgps->cmds, VIRTGPU_MOVE_CURSOR);
-		if (!cmd)
-			break;
-		virtgpu_encode_cursor(cmd, i, cursor->image->id, vgps->base.crtc_x,
-				      vgps->base.crtc_y, 0, 0);
-		list_add_tail(&cmd->link, &cmds);
+	cursor->move_scanouts = output->scanouts;
+	if (atomic_read(&cursor->moves)) {
+		cursor->moved = true;
+		virtgpu_cmd_unreserve(&cursor->later);
+		list_splice_init(&vgps->cmds, &cursor->later);
+	} else {
+		virtgpu_cursor_send_move_locked(output, &vgps->cmds);
 	}
-	virtgpu_queue_submit_list(&vgdev->cursorq, &cmds);
 	spin_unlock_irq(&cursor->lock);
 }
 

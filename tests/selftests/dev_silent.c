@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "dev.h"
+#include "reset.h"
 
 #define LONG_TEST	180
 
@@ -449,6 +450,79 @@ TEST_F_TIMEOUT(silent, flips_are_given_up_on, LONG_TEST)
 	EXPECT_LT(1400000000ull, kms_now_ns() - start);
 	ASSERT_EQ(0, dev_clear());
 	kms_fb_destroy(&fb[0]);
+	EXPECT_EQ(0, kms_close(&k));
+}
+
+/* Where the host has the cursor; waits until it is there */
+static bool cursor_is_at(const struct kms_output *o, int x, int y)
+{
+	int at_x = -1, at_y = -1;
+
+	for (int i = 0; i < 300 && (at_x != x || at_y != y); i++) {
+		char answer[64];
+
+		if (i)
+			usleep(10000);
+		if (host_device(answer, sizeof(answer), "cursor %u /dev/null", o->head) ||
+		    sscanf(answer, "%*u %*u %*u %*u %d %d", &at_x, &at_y) != 2)
+			return false;
+	}
+	if (at_x != x || at_y != y)
+		fprintf(stderr, "# cursor at %d,%d, not %d,%d\n", at_x, at_y, x, y);
+	return at_x == x && at_y == y;
+}
+
+static int move_to(struct kms *k, const struct kms_output *o, int from, int to)
+{
+	int ret = 0;
+
+	for (int i = from; i <= to && !ret; i++)
+		ret = drmModeMoveCursor(k->fd, o->crtc, i, 2 * i);
+	return ret;
+}
+
+/* A host that is slow with the cursor gets its last position, not each in turn. */
+TEST_F_TIMEOUT(silent, positions_are_skipped, LONG_TEST)
+{
+	struct kms_fb fb, image;
+	struct kms_output *o;
+	struct kms k;
+
+	ASSERT_EQ(0, kms_open(&k));
+	o = kms_connected(&k);
+	ASSERT_TRUE(o);
+	ASSERT_EQ(0, kms_fb_create(&k, o->mode.hdisplay, o->mode.vdisplay,
+				   DRM_FORMAT_XRGB8888, &fb));
+	ASSERT_EQ(0, kms_show(&k, o, &fb));
+	ASSERT_EQ(0, kms_fb_create(&k, 64, 64, DRM_FORMAT_ARGB8888, &image));
+	ASSERT_EQ(0, drmModeSetCursor2(k.fd, o->crtc, image.handle, 64, 64, 0, 0));
+	ASSERT_EQ(0, move_to(&k, o, 1, 1));
+	EXPECT_TRUE(cursor_is_at(o, 1, 2));
+
+	ASSERT_EQ(0, host_mark());
+	ASSERT_EQ(0, dev_fault("move_cursor", "late 1000"));
+	ASSERT_EQ(0, move_to(&k, o, 2, 101));
+	EXPECT_TRUE(cursor_is_at(o, 101, 202));
+	EXPECT_EQ(2, dev_count("move_cursor"));
+	ASSERT_EQ(0, move_to(&k, o, 102, 102));
+	EXPECT_TRUE(cursor_is_at(o, 102, 204));
+
+	/* one that is never answered ends with a reset, which shows the newest */
+	ASSERT_EQ(0, dev_fault("move_cursor", "never"));
+	ASSERT_EQ(0, move_to(&k, o, 103, 110));
+	ASSERT_EQ(0, reset_device(&k));
+	EXPECT_TRUE(cursor_is_at(o, 110, 220));
+	ASSERT_EQ(0, move_to(&k, o, 111, 111));
+	EXPECT_TRUE(cursor_is_at(o, 111, 222));
+
+	/* one that is hidden meanwhile stays hidden, and where it was */
+	ASSERT_EQ(0, dev_fault("move_cursor", "late 500"));
+	ASSERT_EQ(0, move_to(&k, o, 112, 120));
+	ASSERT_EQ(0, drmModeSetCursor2(k.fd, o->crtc, 0, 0, 0, 0, 0));
+	EXPECT_EQ(0, dev_wait_faults());
+	EXPECT_TRUE(cursor_is_at(o, 0, 0));
+	kms_fb_destroy(&image);
+	kms_fb_destroy(&fb);
 	EXPECT_EQ(0, kms_close(&k));
 }
 
