@@ -286,13 +286,14 @@ static void virtgpu_context_destroy(struct virtgpu_context *ctx)
  * @drm: the DRM device
  * @file: the file
  *
- * Submissions that still wait for a fence, or for room in the ring, are cancelled.
- * What the host has is left to the host.
+ * Submissions that still wait for a fence, or for room in the ring, have a moment;
+ * then they are cancelled. What the host has is left to the host.
  */
 void virtgpu_postclose(struct drm_device *drm, struct drm_file *file)
 {
 	struct virtgpu_context *ctx = file->driver_priv;
 
+	virtgpu_submit_drain(ctx);
 	mutex_lock(&ctx->vgdev->contexts_lock);
 	list_del(&ctx->link);
 	mutex_unlock(&ctx->vgdev->contexts_lock);

@@ -797,6 +797,7 @@ void virtgpu_capsets_free(struct virtgpu_device *vgdev);
 /* ---- virtgpu_submit.c --------------------------------------------------- */
 
 void virtgpu_submit_init_context(struct virtgpu_context *ctx);
+void virtgpu_submit_drain(struct virtgpu_context *ctx);
 void virtgpu_submit_cancel(struct virtgpu_context *ctx);
 int virtgpu_submit_flush(struct virtgpu_context *ctx);
 int virtgpu_submit_for_object(struct virtgpu_context *ctx, struct virtgpu_cmd *cmd,

@@ -37,6 +37,9 @@
 /* Smallest stride that holds the handle and flags of a syncobj. */
 #define VIRTGPU_SYNCOBJ_MIN_STRIDE offsetofend(struct drm_virtgpu_execbuffer_syncobj, flags)
 
+/* How long the end of a program may take for what it has submitted. */
+#define VIRTGPU_DRAIN_MAX HZ
+
 /* ---- jobs --------------------------------------------------------------- */
 
 /**
@@ -180,6 +183,22 @@ void virtgpu_submit_init_context(struct virtgpu_context *ctx)
 	INIT_WORK(&ctx->free_work, virtgpu_job_free_work);
 	init_waitqueue_head(&ctx->job_space);
 	INIT_LIST_HEAD(&ctx->ring_link);
+}
+
+/**
+ * virtgpu_submit_drain() - let the jobs of a context that is closed be queued
+ * @ctx: the context
+ *
+ * A program that ends by itself loses nothing that it has submitted, as long as that
+ * does not wait for more than VIRTGPU_DRAIN_MAX; one that is killed is not waited
+ * for. Process context.
+ */
+void virtgpu_submit_drain(struct virtgpu_context *ctx)
+{
+	if (list_empty_careful(&ctx->jobs) || (current->exit_code & 0x7f) == SIGKILL)
+		return;
+	wait_event_killable_timeout(ctx->job_space, list_empty_careful(&ctx->jobs),
+				    VIRTGPU_DRAIN_MAX);
 }
 
 /**

@@ -264,7 +264,7 @@ TEST_F_TIMEOUT(silent, exports_wait_alone, LONG_TEST)
 /* More than the ring holds */
 #define RING_FULL	600
 
-static void submit_many(volatile unsigned int *count)
+static void submit_all(volatile unsigned int *count)
 {
 	int fd = gpu_open(), fence;
 
@@ -272,6 +272,11 @@ static void submit_many(volatile unsigned int *count)
 		close(fence);
 		(*count)++;
 	}
+}
+
+static void submit_many(volatile unsigned int *count)
+{
+	submit_all(count);
 	pause();
 	_exit(1);
 }
@@ -327,6 +332,30 @@ TEST_F_TIMEOUT(silent, nobody_owns_the_ring, LONG_TEST)
 	for (int i = 0; i < 2; i++)
 		kms_fb_destroy(&fbs[i]);
 	EXPECT_EQ(0, kms_close(&k));
+	munmap((void *)count, sizeof(*count));
+}
+
+/* A program that has submitted more than the ring holds, and ends: all of it goes. */
+TEST_F_TIMEOUT(silent, nothing_is_lost_at_the_end, LONG_TEST)
+{
+	volatile unsigned int *count;
+	int status, submitted;
+	pid_t child;
+
+	count = shared_count();
+	ASSERT_NE(MAP_FAILED, (void *)count);
+	submitted = dev_count("submit_3d");
+	ASSERT_EQ(0, dev_faults("submit_3d", "late 100"));
+	child = fork();
+	ASSERT_LE(0, child);
+	if (!child) {
+		submit_all(count);
+		_exit(0);
+	}
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_EQ(0, status);
+	ASSERT_EQ(RING_FULL, *count);
+	EXPECT_EQ(submitted + RING_FULL, dev_wait("submit_3d", submitted + RING_FULL));
 	munmap((void *)count, sizeof(*count));
 }
 
