@@ -90,35 +90,68 @@ static int driver_text(unsigned long *start, unsigned long *end)
 	return ret;
 }
 
-/* Where a function of the kernel's own is: up to the symbol that follows. */
-static int kernel_text(const char *function, unsigned long *start, unsigned long *end)
+/* Where a function is, of the kernel or of a module: up to the symbol that follows. */
+static int function_text(const char *function, unsigned long *start, unsigned long *end)
 {
-	unsigned long address;
+	unsigned long address, found = 0;
 	char name[128];
 	FILE *f = fopen("/proc/kallsyms", "r");
 
 	if (!f)
 		return -errno;
-	*start = 0;
-	*end = 0;
-	while (!*end && fscanf(f, "%lx %*c %127s%*[^\n]", &address, name) == 2) {
+	while (!found && fscanf(f, "%lx %*c %127s%*[^\n]", &address, name) == 2)
 		if (!strcmp(name, function))
-			*start = address;
-		else if (*start && address > *start)
+			found = address;
+	*start = found;
+	*end = -1UL;
+	/* a module's symbols are not in order */
+	rewind(f);
+	while (found && fscanf(f, "%lx %*c %127s%*[^\n]", &address, name) == 2)
+		if (address > found && address < *end)
 			*end = address;
-	}
 	fclose(f);
-	return *end ? 0 : -ENOENT;
+	return found ? 0 : -ENOENT;
 }
 
-static int set_failslab(const char *setting, const char *format, unsigned long value)
+struct text {
+	unsigned long start;
+	unsigned long end;
+};
+
+static int set_fault(const char *attr, const char *setting, const char *format,
+		     unsigned long value)
 {
 	char path[80], text[32];
 
-	snprintf(path, sizeof(path), "/sys/kernel/debug/failslab/%s", setting);
+	snprintf(path, sizeof(path), "/sys/kernel/debug/%s/%s", attr, setting);
 	snprintf(text, sizeof(text), format, value);
 	return write_file(path, text);
 }
+
+static int set_range(const char *attr, const struct text *in, const struct text *out)
+{
+	return set_fault(attr, "reject-start", "%#lx", out->start) ?:
+	       set_fault(attr, "reject-end", "%#lx", out->end) ?:
+	       set_fault(attr, "require-start", "%#lx", in->start) ?:
+	       set_fault(attr, "require-end", "%#lx", in->end);
+}
+
+/*
+ * @times allocations in @in, and not in @out, fail with a probability of @percent.
+ * Those of pages only by fail-nth.
+ */
+static int set_faults(const struct text *in, const struct text *out, unsigned int percent,
+		      int times)
+{
+	return set_fault("failslab", "probability", "%lu", 0) ?:
+	       set_range("failslab", in, out) ?:
+	       set_range("fail_page_alloc", in, out) ?:
+	       set_fault("failslab", "times", "%ld", times) ?:
+	       set_fault("failslab", "probability", "%lu", percent);
+}
+
+static const struct text everything = { .end = -1UL };
+static const struct text nothing;
 
 /*
  * One allocation of the driver's fails, in whatever thread: each is the one with a
@@ -129,29 +162,51 @@ static int set_failslab(const char *setting, const char *format, unsigned long v
  */
 int faults_of_driver(unsigned int percent)
 {
-	unsigned long start = 0, end = -1UL, spared = 0, spared_end = 0;
-	int ret = percent ? driver_text(&start, &end) ?:
-			    kernel_text("register_irq_proc", &spared, &spared_end) : 0;
+	static struct text spared;
+	struct text driver;
+	int ret;
 
-	return ret ?: set_failslab("probability", "%lu", 0) ?:
-	       set_failslab("reject-start", "%#lx", spared) ?:
-	       set_failslab("reject-end", "%#lx", spared_end) ?:
-	       set_failslab("require-start", "%#lx", start) ?:
-	       set_failslab("require-end", "%#lx", end) ?:
-	       set_failslab("times", "%lu", 1) ?:
-	       set_failslab("probability", "%lu", percent);
+	if (!percent)
+		return set_faults(&everything, &nothing, 0, 1);
+	ret = driver_text(&driver.start, &driver.end);
+	if (!ret && !spared.start)
+		ret = function_text("register_irq_proc", &spared.start, &spared.end);
+	return ret ?: set_faults(&driver, &spared, percent, 1);
+}
+
+/*
+ * @times allocations in a function, and in all that it calls, fail in whatever
+ * thread: each is one of them with a probability of @percent; -1 times: no end. With
+ * 0 percent, only those fail that faults_arm() names, which count in it alone. NULL
+ * takes it back.
+ */
+int faults_in(const char *function, unsigned int percent, int times)
+{
+	struct text text;
+	int ret;
+
+	if (!function)
+		return set_faults(&everything, &nothing, 0, 1);
+	ret = function_text(function, &text.start, &text.end);
+	return ret ?: set_faults(&text, &nothing, percent, times);
+}
+
+/* How many allocations of those that were to fail have not failed, or -1 */
+int faults_left(void)
+{
+	FILE *f = fopen("/sys/kernel/debug/failslab/times", "r");
+	int left = -1;
+
+	if (!f)
+		return -1;
+	if (fscanf(f, "%d", &left) != 1)
+		left = -1;
+	fclose(f);
+	return left;
 }
 
 /* Has the one of faults_of_driver() failed? */
 bool faults_met(void)
 {
-	FILE *f = fopen("/sys/kernel/debug/failslab/times", "r");
-	int left = 1;
-
-	if (!f)
-		return false;
-	if (fscanf(f, "%d", &left) != 1)
-		left = 1;
-	fclose(f);
-	return !left;
+	return !faults_left();
 }

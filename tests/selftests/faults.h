@@ -18,6 +18,8 @@ int faults_setup(void);
 int faults_arm(int file, unsigned int nth);
 bool faults_disarm(int file);
 int faults_of_driver(unsigned int percent);
+int faults_in(const char *function, unsigned int percent, int times);
+int faults_left(void);
 bool faults_met(void);
 
 #endif
