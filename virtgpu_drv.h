@@ -859,7 +859,7 @@ struct drm_framebuffer *virtgpu_fb_create(struct drm_device *drm, struct drm_fil
 					  const struct drm_format_info *info,
 					  const struct drm_mode_fb_cmd2 *mode_cmd);
 int virtgpu_fb_prepare(struct virtgpu_framebuffer *vgfb, int scanout,
-		       const struct drm_rect *rect, struct virtgpu_resource **res);
+		       const struct drm_rect *rect, struct virtgpu_resource **res, bool *tried);
 void virtgpu_fb_convert(struct virtgpu_framebuffer *vgfb, const struct drm_rect *rect);
 
 /* ---- virtgpu_display.c, virtgpu_plane.c --------------------------------- */

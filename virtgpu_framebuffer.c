@@ -263,7 +263,7 @@ static int virtgpu_fb_attach_backing(struct virtgpu_framebuffer *vgfb)
  * bit tells. The first one that is to be shown is the question.
  */
 static int virtgpu_fb_try_blob(struct virtgpu_framebuffer *vgfb, int scanout,
-			       const struct drm_rect *rect)
+			       const struct drm_rect *rect, bool *tried)
 {
 	struct virtgpu_device *vgdev = to_virtgpu_device(vgfb->base.dev);
 	struct virtgpu_object *obj = vgfb->res->obj;
@@ -295,6 +295,7 @@ static int virtgpu_fb_try_blob(struct virtgpu_framebuffer *vgfb, int scanout,
 		virtgpu_import_unpin(obj);
 	if (!answered)
 		goto out_put;
+	*tried = !ret;
 	WRITE_ONCE(vgdev->blob_scanout, ret ? VIRTGPU_NO : VIRTGPU_YES);
 	drm_dbg_kms(&vgdev->drm, "host can%s show blobs of guest memory\n", ret ? "not" : "");
 	ret = 0;
@@ -310,13 +311,14 @@ out_put:
  * @scanout: where it is to be shown, or -1 when nowhere
  * @rect: the part that is to be shown, in pixels
  * @res: gets the resource, with a reference, or NULL
+ * @tried: gets true when the host was made to show the framebuffer, for an answer
  *
  * Process context.
  *
  * Return: 0 or the error of the host.
  */
 int virtgpu_fb_prepare(struct virtgpu_framebuffer *vgfb, int scanout,
-		       const struct drm_rect *rect, struct virtgpu_resource **res)
+		       const struct drm_rect *rect, struct virtgpu_resource **res, bool *tried)
 {
 	struct virtgpu_device *vgdev = to_virtgpu_device(vgfb->base.dev);
 	int ret = 0;
@@ -325,7 +327,7 @@ int virtgpu_fb_prepare(struct virtgpu_framebuffer *vgfb, int scanout,
 	if (virtgpu_fb_is_guest_blob(vgfb->res)) {
 		if (vgdev->blob_scanout == VIRTGPU_UNKNOWN && scanout >= 0 &&
 		    !virtgpu_resource_is_lost(vgfb->res))
-			ret = virtgpu_fb_try_blob(vgfb, scanout, rect);
+			ret = virtgpu_fb_try_blob(vgfb, scanout, rect, tried);
 		if (!ret && vgdev->blob_scanout == VIRTGPU_NO) {
 			virtgpu_resource_put(vgfb->res);
 			vgfb->res = NULL;

@@ -301,15 +301,75 @@ static int virtgpu_primary_lost(struct drm_plane *plane, const struct drm_plane_
 	return 0;
 }
 
+static void virtgpu_encode_scanout(struct virtgpu_device *vgdev, struct virtgpu_cmd *cmd,
+				   u32 scanout, const struct drm_framebuffer *fb,
+				   const struct drm_rect *rect)
+{
+	const struct virtgpu_framebuffer *vgfb;
+
+	if (!fb) {
+		virtgpu_encode_set_scanout(cmd, scanout, 0, NULL);
+		return;
+	}
+	vgfb = to_virtgpu_framebuffer(fb);
+	if (vgfb->res->kind == VIRTGPU_RES_BLOB)
+		virtgpu_encode_set_scanout_blob(cmd, scanout, vgfb->res->id, fb,
+						vgfb->format->resource, rect);
+	else
+		virtgpu_encode_set_scanout(cmd, scanout, vgfb->res->id, rect);
+}
+
+static enum virtgpu_cmd_id virtgpu_scanout_cmd(const struct drm_framebuffer *fb)
+{
+	return fb && to_virtgpu_framebuffer(fb)->res->kind == VIRTGPU_RES_BLOB ?
+	       VIRTGPU_SET_SCANOUT_BLOB : VIRTGPU_SET_SCANOUT;
+}
+
+/*
+ * The host was asked whether it shows blobs, by showing one, which is not to be seen
+ * before its fences have ended, or at all when the commit fails.
+ */
+static void virtgpu_primary_take_back(struct drm_plane *plane, int scanout)
+{
+	struct virtgpu_device *vgdev = to_virtgpu_device(plane->dev);
+	const struct drm_plane_state *old = plane->state;
+	struct drm_framebuffer *fb = NULL;
+	struct virtgpu_cmd *cmd;
+	LIST_HEAD(reserved);
+	struct drm_rect rect;
+	LIST_HEAD(cmds);
+
+	if (old->visible && old->crtc->state->active &&
+	    !virtgpu_resource_is_lost(to_virtgpu_framebuffer(old->fb)->res))
+		fb = old->fb;
+	/* Without memory it is seen a moment too early. */
+	if (virtgpu_cmd_reserve(&reserved, 2))
+		return;
+	drm_rect_fp_to_int(&rect, &old->src);
+	cmd = virtgpu_cmd_take(vgdev, &reserved, virtgpu_scanout_cmd(fb));
+	virtgpu_encode_scanout(vgdev, cmd, scanout, fb, &rect);
+	list_add_tail(&cmd->link, &cmds);
+	if (fb) {
+		cmd = virtgpu_cmd_take(vgdev, &reserved, VIRTGPU_RESOURCE_FLUSH);
+		virtgpu_encode_flush(cmd, to_virtgpu_framebuffer(fb)->res->id, &rect);
+		list_add_tail(&cmd->link, &cmds);
+	}
+	virtgpu_cmd_unreserve(&reserved);
+	virtgpu_queue_submit_list(&vgdev->ctrl, &cmds);
+}
+
 static int virtgpu_primary_prepare_image(struct drm_plane *plane, struct virtgpu_plane_state *vgps)
 {
 	struct virtgpu_framebuffer *vgfb = to_virtgpu_framebuffer(vgps->base.fb);
+	int ret, scanout = virtgpu_plane_first_scanout(&vgps->base);
 	struct virtgpu_resource *res;
 	struct drm_rect rect;
-	int ret;
+	bool tried = false;
 
 	drm_rect_fp_to_int(&rect, &vgps->base.src);
-	ret = virtgpu_fb_prepare(vgfb, virtgpu_plane_first_scanout(&vgps->base), &rect, &res);
+	ret = virtgpu_fb_prepare(vgfb, scanout, &rect, &res, &tried);
+	if (tried)
+		virtgpu_primary_take_back(plane, scanout);
 	if (res && virtgpu_resource_is_lost(res))
 		ret = virtgpu_primary_lost(plane, &vgps->base, res);
 	else if (!ret)
@@ -346,30 +406,6 @@ static int virtgpu_primary_prepare_fb(struct drm_plane *plane, struct drm_plane_
 	if (ret)
 		virtgpu_plane_cleanup_fb(plane, new);
 	return ret;
-}
-
-static void virtgpu_encode_scanout(struct virtgpu_device *vgdev, struct virtgpu_cmd *cmd,
-				   u32 scanout, const struct drm_framebuffer *fb,
-				   const struct drm_rect *rect)
-{
-	const struct virtgpu_framebuffer *vgfb;
-
-	if (!fb) {
-		virtgpu_encode_set_scanout(cmd, scanout, 0, NULL);
-		return;
-	}
-	vgfb = to_virtgpu_framebuffer(fb);
-	if (vgfb->res->kind == VIRTGPU_RES_BLOB)
-		virtgpu_encode_set_scanout_blob(cmd, scanout, vgfb->res->id, fb,
-						vgfb->format->resource, rect);
-	else
-		virtgpu_encode_set_scanout(cmd, scanout, vgfb->res->id, rect);
-}
-
-static enum virtgpu_cmd_id virtgpu_scanout_cmd(const struct drm_framebuffer *fb)
-{
-	return fb && to_virtgpu_framebuffer(fb)->res->kind == VIRTGPU_RES_BLOB ?
-	       VIRTGPU_SET_SCANOUT_BLOB : VIRTGPU_SET_SCANOUT;
 }
 
 static void virtgpu_set_scanouts(struct virtgpu_output *output, struct list_head *cmds,

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include "dev.h"
+#include "gate.h"
 #include "reset.h"
 #include "share.h"
 
@@ -200,6 +201,72 @@ TEST_F_TIMEOUT(host, moved_while_the_host_works, LONG_TEST)
 		EXPECT_EQ(0, gpu_fence_wait(fence, KMS_WAIT_MS));
 		close(fence);
 	}
+	EXPECT_EQ(0, gem_close(card, handle));
+	close(card);
+	EXPECT_EQ(0, module_wait_idle(fd, &stats));
+	EXPECT_EQ(stats.maps, stats.unmaps);
+	EXPECT_EQ(0, stats.unmapped_busy);
+	EXPECT_EQ(0, stats.written_late);
+	close(fd);
+}
+
+static pid_t submit_in_child(int card, const struct drm_virtgpu_execbuffer *with)
+{
+	struct drm_virtgpu_execbuffer exec = *with;
+	pid_t child = fork();
+	int fence;
+
+	if (!child)
+		_exit(-gpu_exec_fence(card, &exec, &fence));
+	return child;
+}
+
+/*
+ * A submission that waits for a fence counts on the pages: the host has them until it
+ * was queued. Who uses the buffer meanwhile waits for that, too, and can be killed.
+ */
+TEST_F_TIMEOUT(host, moved_while_a_submission_waits, LONG_TEST)
+{
+	struct drm_virtgpu_execbuffer exec = gpu_nop(), waits;
+	struct virtgpu_test_stats stats;
+	int fd, card, fence, status;
+	struct gate gate;
+	uint32_t handle;
+	pid_t child;
+
+	ASSERT_EQ(0, dev_replug("all"));
+	card = gpu_open();
+	ASSERT_LE(0, card);
+	ASSERT_EQ(0, module_export(WIDTH * HEIGHT * 4, 1, VIRTGPU_TEST_MOVE_MAPPED, &fd));
+	ASSERT_EQ(0, dmabuf_import(card, fd, &handle));
+	exec.bo_handles = (uintptr_t)&handle;
+	exec.num_bo_handles = 1;
+	waits = exec;
+	waits.flags = VIRTGPU_EXECBUF_FENCE_FD_IN;
+	ASSERT_EQ(0, gate_make(&gate));
+	waits.fence_fd = gate.sync_file;
+	ASSERT_EQ(0, gpu_exec_fence(card, &waits, &fence));
+	EXPECT_EQ(-ETIMEDOUT, module_move(fd, 100));
+
+	child = submit_in_child(card, &exec);
+	ASSERT_LE(0, child);
+	usleep(500000);
+	EXPECT_EQ(0, waitpid(child, &status, WNOHANG));
+	EXPECT_EQ(0, kill(child, SIGKILL));
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_EQ(SIGKILL, status);
+
+	child = submit_in_child(card, &exec);
+	ASSERT_LE(0, child);
+	usleep(500000);
+	EXPECT_EQ(0, gpu_fence_status(fence));
+	EXPECT_EQ(0, gate_open(&gate));
+	EXPECT_EQ(0, gpu_fence_wait(fence, KMS_WAIT_MS));
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(0, module_move(fd, KMS_WAIT_MS));
+	close(fence);
+	gate_free(&gate);
 	EXPECT_EQ(0, gem_close(card, handle));
 	close(card);
 	EXPECT_EQ(0, module_wait_idle(fd, &stats));
