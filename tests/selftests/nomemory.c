@@ -196,6 +196,8 @@ static bool has_bounce_buffers(void)
 TEST(bounce_buffers)
 {
 	struct kms_fb fbs[200], fb;
+	struct kms_output *o;
+	drmModeModeInfo mode;
 	unsigned int n = 0;
 	struct kms k;
 	int ret;
@@ -204,6 +206,8 @@ TEST(bounce_buffers)
 		SKIP(return, "the machine has no bounce buffers");
 	dev_expect("swiotlb buffer is full");
 	ASSERT_EQ(0, kms_open(&k));
+	o = kms_connected(&k);
+	ASSERT_TRUE(o);
 	do {
 		ret = kms_fb_create(&k, WIDTH, HEIGHT, DRM_FORMAT_XRGB8888, &fbs[n]);
 		n += !ret;
@@ -213,11 +217,14 @@ TEST(bounce_buffers)
 	EXPECT_LT(10, n);
 	for (unsigned int i = 0; i < n; i++)
 		kms_fb_destroy(&fbs[i]);
+
 	ASSERT_EQ(0, kms_fb_create(&k, WIDTH, HEIGHT, DRM_FORMAT_XRGB8888, &fb));
 	kms_fb_draw(&fb, 1);
-	EXPECT_EQ(0, kms_show(&k, kms_connected(&k), &fb));
-	if (!host_missing())
-		EXPECT_EQ(0, host_diff_fb_soon(kms_connected(&k)->head, &fb, KMS_WAIT_MS));
+	kms_mode(&mode, WIDTH, HEIGHT, 60);
+	ASSERT_EQ(0, kms_show_mode(&k, o, &mode, &fb));
+	if (!host_missing()) {
+		EXPECT_EQ(0, host_diff_fb_soon(o->head, &fb, KMS_WAIT_MS));
+	}
 	kms_fb_destroy(&fb);
 	kms_close(&k);
 }
