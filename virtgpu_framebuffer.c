@@ -288,6 +288,8 @@ static int virtgpu_fb_try_blob(struct virtgpu_framebuffer *vgfb, int scanout,
 	ret = virtgpu_fb_attach_backing(vgfb);
 	if (!ret) {
 		ret = virtgpu_cmd_run(cmd);
+		/* One that is not answered yet may still be done. */
+		*tried = !ret || ret == -ERESTARTSYS || ret == -ETIMEDOUT;
 		answered = ret != -ERESTARTSYS && ret != -ETIMEDOUT && ret != -ENODEV &&
 			   ret != VIRTGPU_LOST;
 	}
@@ -295,7 +297,6 @@ static int virtgpu_fb_try_blob(struct virtgpu_framebuffer *vgfb, int scanout,
 		virtgpu_import_unpin(obj);
 	if (!answered)
 		goto out_put;
-	*tried = !ret;
 	WRITE_ONCE(vgdev->blob_scanout, ret ? VIRTGPU_NO : VIRTGPU_YES);
 	drm_dbg_kms(&vgdev->drm, "host can%s show blobs of guest memory\n", ret ? "not" : "");
 	ret = 0;

@@ -20,8 +20,11 @@
 #include "virtgpu_drv.h"
 #include "virtgpu_kunit.h"
 
-/* How long the outputs wait, after a reset, for what they show to be made again. */
-#define VIRTGPU_REBUILD_MAX HZ
+/*
+ * How long the outputs wait, after a reset, for what they show to be made again: longer
+ * than a notification that is lost takes to be repeated.
+ */
+#define VIRTGPU_REBUILD_MAX (2 * HZ)
 
 /* ---- memory entries ----------------------------------------------------- */
 

@@ -329,23 +329,24 @@ static enum virtgpu_cmd_id virtgpu_scanout_cmd(const struct drm_framebuffer *fb)
  * The host was asked whether it shows blobs, by showing one, which is not to be seen
  * before its fences have ended, or at all when the commit fails.
  */
-static void virtgpu_primary_take_back(struct drm_plane *plane, int scanout)
+static void virtgpu_primary_take_back(struct virtgpu_device *vgdev, int scanout)
 {
-	struct virtgpu_device *vgdev = to_virtgpu_device(plane->dev);
-	const struct drm_plane_state *old = plane->state;
+	struct drm_crtc *crtc = vgdev->outputs[scanout].connector.state->crtc;
+	const struct drm_plane_state *old = crtc ? crtc->primary->state : NULL;
 	struct drm_framebuffer *fb = NULL;
+	struct drm_rect rect = {};
 	struct virtgpu_cmd *cmd;
 	LIST_HEAD(reserved);
-	struct drm_rect rect;
 	LIST_HEAD(cmds);
 
-	if (old->visible && old->crtc->state->active &&
-	    !virtgpu_resource_is_lost(to_virtgpu_framebuffer(old->fb)->res))
+	if (old && old->visible && crtc->state->active &&
+	    !virtgpu_resource_is_lost(to_virtgpu_framebuffer(old->fb)->res)) {
+		drm_rect_fp_to_int(&rect, &old->src);
 		fb = old->fb;
+	}
 	/* Without memory it is seen a moment too early. */
 	if (virtgpu_cmd_reserve(&reserved, 2))
-		return;
-	drm_rect_fp_to_int(&rect, &old->src);
+		goto out_unreserve;
 	cmd = virtgpu_cmd_take(vgdev, &reserved, virtgpu_scanout_cmd(fb));
 	virtgpu_encode_scanout(vgdev, cmd, scanout, fb, &rect);
 	list_add_tail(&cmd->link, &cmds);
@@ -354,8 +355,10 @@ static void virtgpu_primary_take_back(struct drm_plane *plane, int scanout)
 		virtgpu_encode_flush(cmd, to_virtgpu_framebuffer(fb)->res->id, &rect);
 		list_add_tail(&cmd->link, &cmds);
 	}
-	virtgpu_cmd_unreserve(&reserved);
 	virtgpu_queue_submit_list(&vgdev->ctrl, &cmds);
+
+out_unreserve:
+	virtgpu_cmd_unreserve(&reserved);
 }
 
 static int virtgpu_primary_prepare_image(struct drm_plane *plane, struct virtgpu_plane_state *vgps)
@@ -369,7 +372,7 @@ static int virtgpu_primary_prepare_image(struct drm_plane *plane, struct virtgpu
 	drm_rect_fp_to_int(&rect, &vgps->base.src);
 	ret = virtgpu_fb_prepare(vgfb, scanout, &rect, &res, &tried);
 	if (tried)
-		virtgpu_primary_take_back(plane, scanout);
+		virtgpu_primary_take_back(to_virtgpu_device(plane->dev), scanout);
 	if (res && virtgpu_resource_is_lost(res))
 		ret = virtgpu_primary_lost(plane, &vgps->base, res);
 	else if (!ret)
@@ -597,6 +600,7 @@ static void virtgpu_cursor_fini_action(struct drm_device *drm, void *data)
 {
 	struct virtgpu_cursor *cursor = data;
 
+	virtgpu_cmd_unreserve(&cursor->later);
 	virtgpu_resource_put(cursor->image);
 	if (cursor->obj)
 		virtgpu_cursor_drop_buffer(cursor);
@@ -788,15 +792,27 @@ static void virtgpu_cursor_copy(struct virtgpu_cursor *cursor, struct virtgpu_pl
 	virtgpu_object_sync_for_device(cursor->obj, 0, cursor->obj->base.base.size);
 }
 
-/* Forget an image that is still on its way, and a position. */
-static void virtgpu_cursor_cancel_locked(struct virtgpu_cursor *cursor)
+static void virtgpu_cursor_forget_image_locked(struct virtgpu_cursor *cursor)
 {
 	lockdep_assert_held(&cursor->lock);
 
 	cursor->transfer = NULL;
 	virtgpu_cmd_unreserve(&cursor->pending);
+}
+
+static void virtgpu_cursor_forget_position_locked(struct virtgpu_cursor *cursor)
+{
+	lockdep_assert_held(&cursor->lock);
+
 	cursor->moved = false;
 	virtgpu_cmd_unreserve(&cursor->later);
+}
+
+/* What is still on its way is out of date. */
+static void virtgpu_cursor_cancel_locked(struct virtgpu_cursor *cursor)
+{
+	virtgpu_cursor_forget_image_locked(cursor);
+	virtgpu_cursor_forget_position_locked(cursor);
 }
 
 /* The image is at the host, or an image that is out of date by now. */
@@ -824,7 +840,10 @@ static void virtgpu_cursor_transferred(struct virtgpu_cmd *transfer)
 				      cursor->hot_x, cursor->hot_y);
 		list_add_tail(&cmd->link, &cmds);
 	}
-	virtgpu_cursor_cancel_locked(cursor);
+	virtgpu_cursor_forget_image_locked(cursor);
+	/* An image comes with its position. */
+	if (scanouts)
+		virtgpu_cursor_forget_position_locked(cursor);
 	virtgpu_queue_submit_list(&vgdev->cursorq, &cmds);
 	spin_unlock_irqrestore(&cursor->lock, flags);
 }
@@ -906,8 +925,9 @@ static void virtgpu_cursor_send_move_locked(struct virtgpu_output *output,
 }
 
 /*
- * The host has the position, or one that is out of date by now. A command fails while
- * it is submitted, with the lock held, or in a reset: then all is shown again.
+ * The host has the position, or one that is out of date by now. A command may fail
+ * while it is submitted, with the lock held: nothing follows one that has failed. In a
+ * reset all is shown again, and without memory with the next move.
  */
 static void virtgpu_cursor_moved(struct virtgpu_cmd *move)
 {

@@ -15,6 +15,7 @@
  * detachment still find the old pages.
  */
 
+#include <linux/delay.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
@@ -793,7 +794,7 @@ static int virtgpu_import_settle_locked(struct virtgpu_import *import)
 
 	while (!ret && (res = virtgpu_import_next_stale(import))) {
 		ret = virtgpu_resource_attach_locked(res);
-		if (ret == -EAGAIN)
+		if (ret)
 			WRITE_ONCE(res->stale, true);
 		virtgpu_resource_put(res);
 	}
@@ -828,17 +829,23 @@ static void virtgpu_import_work(struct work_struct *work)
 {
 	struct virtgpu_import *import = container_of(work, struct virtgpu_import, work);
 	struct dma_resv *resv = virtgpu_import_resv(import);
+	unsigned long end = jiffies + virtgpu_timeout();
 	struct virtgpu_object *obj = import->obj;
+	bool again;
 	int ret;
 
 	do {
 		ret = virtgpu_import_wait(obj);
 		dma_resv_lock(resv, NULL);
 		ret = ret ?: virtgpu_import_settle_locked(import);
-		if (ret != -EAGAIN)
+		again = ret == -EAGAIN || (ret == -ENOMEM && time_before(jiffies, end));
+		if (!again)
 			virtgpu_import_end_deferred(import, ret);
 		dma_resv_unlock(resv);
-	} while (ret == -EAGAIN);
+		/* A commit is not to be lost for memory that comes back. */
+		if (again && ret == -ENOMEM)
+			fsleep(10000);
+	} while (again);
 	if (ret)
 		drm_dbg_prime(obj->base.base.dev, "moved buffer not shown: %d\n", ret);
 	virtgpu_object_put_ref(obj);

@@ -200,6 +200,9 @@ int virtgpu_restore(struct virtio_device *vdev)
 	if (ret)
 		return ret;
 	virtio_device_ready(vdev);
+	/* What was asked for before the suspend is done by now. */
+	if (!vgdev->resetting)
+		cancel_delayed_work(&vgdev->reset_work);
 	virtgpu_reset_note(vgdev, virtgpu_resources_rebuild(vgdev, &cmds));
 	virtgpu_queues_start(vgdev, &cmds);
 	virtgpu_reset_note(vgdev, virtgpu_imports_rebuild(vgdev));
@@ -208,8 +211,6 @@ int virtgpu_restore(struct virtio_device *vdev)
 
 	if (vgdev->resetting)
 		return 0;
-	/* What was asked for before the suspend is done by now. */
-	cancel_delayed_work(&vgdev->reset_work);
 	virtgpu_reset_again(vgdev);
 	if (!vgdev->num_scanouts)
 		return 0;

@@ -190,12 +190,13 @@ void virtgpu_submit_init_context(struct virtgpu_context *ctx)
  * @ctx: the context
  *
  * A program that ends by itself loses nothing that it has submitted, as long as that
- * does not wait for more than VIRTGPU_DRAIN_MAX; one that is killed is not waited
- * for. Process context.
+ * does not wait for more than VIRTGPU_DRAIN_MAX. One that is killed is not waited for,
+ * nor is a file whose end comes by a kernel thread. Process context.
  */
 void virtgpu_submit_drain(struct virtgpu_context *ctx)
 {
-	if (list_empty_careful(&ctx->jobs) || (current->exit_code & 0x7f) == SIGKILL)
+	if (list_empty_careful(&ctx->jobs) || current->flags & PF_KTHREAD ||
+	    (current->exit_code & 0x7f) == SIGKILL)
 		return;
 	wait_event_killable_timeout(ctx->job_space, list_empty_careful(&ctx->jobs),
 				    VIRTGPU_DRAIN_MAX);

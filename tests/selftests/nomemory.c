@@ -118,6 +118,85 @@ TEST_F_TIMEOUT(starved, used_after_a_move, LONG_TEST)
 	figure("allocations that failed in a move", refused);
 }
 
+/*
+ * It moves while its flip waits for a fence, and the host cannot be told where to: it
+ * is told when there is memory, and the flip ends then.
+ */
+TEST_F_TIMEOUT(starved, moved_under_a_flip, LONG_TEST)
+{
+	struct kms_event ev;
+	int ret;
+
+	ASSERT_EQ(0, module_fence_add(self->fd, VIRTGPU_TEST_FENCE_WRITE));
+	ASSERT_EQ(0, kms_flip(&self->k, self->o, &self->foreign,
+			      DRM_MODE_ATOMIC_NONBLOCK | DRM_MODE_PAGE_FLIP_EVENT, 0));
+	ret = module_move(self->fd, 50);
+	ASSERT_EQ(0, faults_in("virtgpu_import_work", 100, -1));
+	ASSERT_EQ(0, module_fence_signal(self->fd, 0));
+	if (ret == -ETIMEDOUT) {
+		EXPECT_EQ(-ETIME, kms_event(&self->k, &ev, 300));
+	}
+	ASSERT_EQ(0, faults_in(NULL, 0, 0));
+	EXPECT_EQ(0, kms_wait_flip(&self->k));
+	EXPECT_EQ(0, host_diff_fb(self->o->head, &self->foreign));
+	both_are_shown(_metadata, self, "a flip");
+	if (ret == -EBUSY)
+		SKIP(return, "the host shows the pages themselves, which are pinned for it");
+	EXPECT_EQ(-ETIMEDOUT, ret);
+}
+
+/* Each allocation for the host's resource of a framebuffer fails once. */
+TEST_F_TIMEOUT(starved, made, LONG_TEST)
+{
+	unsigned int nth = 0, refused = 0;
+	struct kms_fb fb;
+	bool met;
+	int ret;
+
+	do {
+		ASSERT_EQ(0, faults_in("virtgpu_object_get_resource", 0, -1));
+		ASSERT_EQ(0, faults_arm(self->file, ++nth));
+		ret = kms_fb_create(&self->k, WIDTH, HEIGHT, DRM_FORMAT_XRGB8888, &fb);
+		met = faults_disarm(self->file);
+		ASSERT_EQ(0, faults_in(NULL, 0, 0));
+		EXPECT_EQ(ret ? -ENOMEM : 0, ret)
+			TH_LOG("fault %u", nth);
+		if (ret) {
+			refused++;
+			continue;
+		}
+		kms_fb_draw(&fb, nth);
+		EXPECT_EQ(0, kms_flip(&self->k, self->o, &fb, 0, 0));
+		EXPECT_EQ(0, host_diff_fb_soon(self->o->head, &fb, KMS_WAIT_MS));
+		EXPECT_EQ(0, kms_flip(&self->k, self->o, &self->own, 0, 0));
+		kms_fb_destroy(&fb);
+	} while (met && nth < 60);
+	EXPECT_LT(3, refused);
+	figure("allocations that failed in a call", refused);
+}
+
+/* A UUID that a reset had no memory to ask for again is none. */
+TEST_F_TIMEOUT(starved, uuid_not_asked_for_again, LONG_TEST)
+{
+	uint8_t uuid[16];
+	bool is_virtio;
+	int fd, ret;
+
+	ASSERT_EQ(0, dmabuf_export(self->k.fd, self->own.handle, &fd));
+	ret = module_uuid(fd, uuid, &is_virtio);
+	if (ret) {
+		close(fd);
+		SKIP(return, "the host gives no UUIDs: %s", strerror(-ret));
+	}
+	ASSERT_EQ(0, faults_in("virtio_gpu_resource_assign_uuid", 100, 1));
+	EXPECT_EQ(0, reset_device(&self->k));
+	EXPECT_EQ(0, faults_left());
+	ASSERT_EQ(0, faults_in(NULL, 0, 0));
+	EXPECT_GT(0, module_uuid(fd, uuid, &is_virtio));
+	close(fd);
+	both_are_shown(_metadata, self, "a reset");
+}
+
 /* Each of them is made again by a later reset, which comes by itself. */
 TEST_F_TIMEOUT(starved, rebuilt_later, LONG_TEST)
 {
