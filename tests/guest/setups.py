@@ -71,7 +71,7 @@ SHARING = ('damage', 'prime', 'prime_export', 'prime_import')
 SETUPS = {
     '2d': Setup('virtio-gpu-pci', 'one output, no 3D',
                 debug=('addfb', 'badinput', 'console', 'cursor', 'failnth_probe', 'flip',
-                       'fuzz_ioctl', 'kunit', 'nomemory', 'plane', 'prime', 'prime_fence', 'reset',
+                       'fuzz_ioctl', 'kunit', 'plane', 'prime', 'prime_fence', 'reset',
                        'reset_broken', 'unplug', 'virtgpu'),
                 racing=('cursor', 'damage', 'flip', 'prime_fence', 'reset_broken'),
                 never=(*Setup.never, 'prime_import')),      # as 2d-two does
