@@ -117,6 +117,8 @@ TEST_F_TIMEOUT(starved, used_after_a_move, LONG_TEST)
 		ASSERT_EQ(0, faults_in(NULL, 0, 0));
 		if (nth % 8 == 1)
 			both_are_shown(_metadata, self, "a move");
+		/* what is shown may be pinned */
+		ASSERT_EQ(0, kms_flip(&self->k, self->o, &self->own, 0, 0));
 	} while (met && nth < SWEEP);
 	EXPECT_LT(0, refused);
 	figure("allocations that failed in a move", refused);
