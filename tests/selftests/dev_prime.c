@@ -167,6 +167,26 @@ TEST_F_TIMEOUT(host, exported_by_a_new_handle, LONG_TEST)
 	EXPECT_EQ(0, kms_close(&self->k));
 }
 
+/* A buffer that moves, which @exec names on the card. */
+static int make_moving(int card, int *fd, uint32_t *handle, struct drm_virtgpu_execbuffer *exec)
+{
+	int ret = module_export(WIDTH * HEIGHT * 4, 1, VIRTGPU_TEST_MOVE_MAPPED, fd);
+
+	exec->bo_handles = (uintptr_t)handle;
+	exec->num_bo_handles = 1;
+	return ret ?: dmabuf_import(card, *fd, handle);
+}
+
+static void all_is_given_back(struct __test_metadata *_metadata, int fd)
+{
+	struct virtgpu_test_stats stats;
+
+	EXPECT_EQ(0, module_wait_idle(fd, &stats));
+	EXPECT_EQ(stats.maps, stats.unmaps);
+	EXPECT_EQ(0, stats.unmapped_busy);
+	EXPECT_EQ(0, stats.written_late);
+}
+
 /*
  * The host may work on pages longer than it takes it to let go of them: commands end
  * in any order. The exporter has them back when all is done.
@@ -174,17 +194,13 @@ TEST_F_TIMEOUT(host, exported_by_a_new_handle, LONG_TEST)
 TEST_F_TIMEOUT(host, moved_while_the_host_works, LONG_TEST)
 {
 	struct drm_virtgpu_execbuffer exec = gpu_nop();
-	struct virtgpu_test_stats stats;
 	int fd, card, fence, ret;
 	uint32_t handle;
 
 	ASSERT_EQ(0, dev_replug("all"));
 	card = gpu_open();
 	ASSERT_LE(0, card);
-	ASSERT_EQ(0, module_export(WIDTH * HEIGHT * 4, 1, VIRTGPU_TEST_MOVE_MAPPED, &fd));
-	ASSERT_EQ(0, dmabuf_import(card, fd, &handle));
-	exec.bo_handles = (uintptr_t)&handle;
-	exec.num_bo_handles = 1;
+	ASSERT_EQ(0, make_moving(card, &fd, &handle, &exec));
 	for (int i = 0; i < 3; i++) {
 		ASSERT_EQ(0, dev_fault("submit_3d", "late 700"));
 		ASSERT_EQ(0, gpu_exec_fence(card, &exec, &fence));
@@ -203,10 +219,7 @@ TEST_F_TIMEOUT(host, moved_while_the_host_works, LONG_TEST)
 	}
 	EXPECT_EQ(0, gem_close(card, handle));
 	close(card);
-	EXPECT_EQ(0, module_wait_idle(fd, &stats));
-	EXPECT_EQ(stats.maps, stats.unmaps);
-	EXPECT_EQ(0, stats.unmapped_busy);
-	EXPECT_EQ(0, stats.written_late);
+	all_is_given_back(_metadata, fd);
 	close(fd);
 }
 
@@ -239,7 +252,6 @@ static pid_t open_in_child(struct gate *gate, unsigned int us)
 TEST_F_TIMEOUT(host, moved_while_a_submission_waits, LONG_TEST)
 {
 	struct drm_virtgpu_execbuffer exec = gpu_nop(), waits;
-	struct virtgpu_test_stats stats;
 	int fd, card, fence, status, ret;
 	pid_t child, opener;
 	struct gate gate;
@@ -248,10 +260,7 @@ TEST_F_TIMEOUT(host, moved_while_a_submission_waits, LONG_TEST)
 	ASSERT_EQ(0, dev_replug("all"));
 	card = gpu_open();
 	ASSERT_LE(0, card);
-	ASSERT_EQ(0, module_export(WIDTH * HEIGHT * 4, 1, VIRTGPU_TEST_MOVE_MAPPED, &fd));
-	ASSERT_EQ(0, dmabuf_import(card, fd, &handle));
-	exec.bo_handles = (uintptr_t)&handle;
-	exec.num_bo_handles = 1;
+	ASSERT_EQ(0, make_moving(card, &fd, &handle, &exec));
 	waits = exec;
 	waits.flags = VIRTGPU_EXECBUF_FENCE_FD_IN;
 	ASSERT_EQ(0, gate_make(&gate));
@@ -286,10 +295,7 @@ TEST_F_TIMEOUT(host, moved_while_a_submission_waits, LONG_TEST)
 	gate_free(&gate);
 	EXPECT_EQ(0, gem_close(card, handle));
 	close(card);
-	EXPECT_EQ(0, module_wait_idle(fd, &stats));
-	EXPECT_EQ(stats.maps, stats.unmaps);
-	EXPECT_EQ(0, stats.unmapped_busy);
-	EXPECT_EQ(0, stats.written_late);
+	all_is_given_back(_metadata, fd);
 	close(fd);
 }
 
